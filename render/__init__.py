@@ -1,0 +1,27 @@
+"""Distributed neural style transfer for videos and large image sets.
+
+The Python API: `load_job` reads a job file, `make_plan` says what would be rendered, `run` renders.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from render.pipeline import make_plan, run
+    from render.spec.load import load_job
+
+__all__ = ["load_job", "make_plan", "run"]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401
+    """Load the API on first use: Ray and torch take seconds, and checking a job needs neither."""
+    if name == "load_job":
+        from render.spec.load import load_job  # noqa: PLC0415
+
+        return load_job
+    if name in ("make_plan", "run"):
+        from render import pipeline  # noqa: PLC0415
+
+        return getattr(pipeline, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,188 @@
+"""The command line: arguments in, exit codes out.
+
+Exit codes: 0 finished, 1 some frames failed, 2 the job or the command is wrong, 130 interrupted.
+What people read goes to stderr; stdout carries what programs read, the last line of `run` always
+being one JSON object with the outcome.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from render.errors import JobError, RenderError
+from render.spec.job import Job
+from render.spec.load import load_job
+from render.spec.schema import job_schema
+
+FRAMES_FAILED, WRONG, INTERRUPTED = 1, 2, 130
+MOST_FAILURES = 20
+"""Failed frames that are listed at the end; all of them are in `summary.json`."""
+
+app = typer.Typer(
+    help="Neural style transfer for videos and large image sets, on Ray.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+errors = Console(stderr=True)
+
+JobFile = Annotated[Path, typer.Argument(metavar="JOB.yaml", help="The job file.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[key=value ...]", help="Settings that replace those of the file: output.size=256"
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+def main() -> None:
+    """Entry point of the `render` command."""
+    app()
+
+
+@contextmanager
+def _reported() -> Iterator[None]:
+    """Turn errors that people should read into lines and exit code 2."""
+    try:
+        yield
+    except RenderError as error:
+        for problem in error.problems if isinstance(error, JobError) else (error,):
+            _say(f"error: {problem}")
+        raise typer.Exit(WRONG) from None
+
+
+def _say(text: str) -> None:
+    """A line for people; long paths are not to be broken."""
+    errors.print(text, style="red", markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def run(
+    job_file: JobFile,
+    overrides: Overrides = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Same as farm.workers=N.")] = None,
+    fresh: Annotated[bool, typer.Option(help="Throw away what an earlier run made.")] = False,
+    quiet: Annotated[bool, typer.Option(help="Show errors and the outcome only.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Render a job, or finish it where an earlier run left off."""
+    from render.pipeline import run as run_job  # noqa: PLC0415 - Ray and torch take seconds to load
+    from render.progress import Display  # noqa: PLC0415
+
+    console = Console(stderr=True, quiet=quiet or as_json)
+    outcome: dict[str, Any] = {"status": "failed"}
+    try:
+        with _reported():
+            settings = list(overrides or [])
+            if workers is not None:
+                settings.append(f"farm.workers={workers}")
+            job = load_job(job_file, settings)
+            signal.signal(signal.SIGTERM, _interrupt)
+            with Display(console) as display:
+                outcome = run_job(job, on_event=display, fresh=fresh).to_data()
+    except KeyboardInterrupt:
+        outcome = {"status": "incomplete"}
+        command = shlex.join(["render", "run", str(job_file), *(overrides or [])])
+        _say(f"Stopped; what is finished is kept. Go on with:\n  {command}")
+        raise typer.Exit(INTERRUPTED) from None
+    finally:
+        print(json.dumps(outcome), flush=True)
+    if outcome["frames_failed"]:
+        for failure in outcome["frames_failed"][:MOST_FAILURES]:
+            _say(f"frame {failure['frame']} is missing: {failure['reason']}")
+        _say(f"{len(outcome['frames_failed'])} frames failed; the same command tries them again")
+        raise typer.Exit(FRAMES_FAILED)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+@app.command()
+def plan(job_file: JobFile, overrides: Overrides = None, as_json: AsJson = False) -> None:
+    """Show shots and units of a job; render nothing."""
+    from render.pipeline import make_plan  # noqa: PLC0415
+
+    with _reported():
+        job = load_job(job_file, list(overrides or []))
+        made = make_plan(job)
+    if as_json:
+        print(json.dumps(made.to_data()))
+        return
+    evaluations = _evaluations(job, made.units)
+    table = Table("unit", "shot", "frames", "count", "starts from", box=None)
+    for unit in made.units:
+        first, last = unit.frames[0], unit.frames[-1]
+        start = "previous frame" if unit.chained else "own content"
+        table.add_row(
+            str(unit.number), str(unit.shot), f"{first}-{last}", str(len(unit.frames)), start
+        )
+    console = Console()
+    console.print(table)
+    console.print(
+        f"{made.total} frames, {len(made.shots)} shots, {len(made.units)} units that can run side by "
+        f"side, at most {evaluations} evaluations"
+    )
+
+
+def _evaluations(job: Job, units: tuple[Any, ...]) -> int:
+    if job.engine == "passthrough":
+        return 0
+    cold = sum(1 if unit.chained else len(unit.frames) for unit in units)
+    warm = sum(len(unit.frames) for unit in units) - cold
+    return cold * job.optimize.evaluations + warm * job.optimize.warm_evaluations
+
+
+@app.command()
+def check(job_file: JobFile, overrides: Overrides = None) -> None:
+    """Check a job file; open nothing that it names."""
+    with _reported():
+        load_job(job_file, list(overrides or []))
+    print(f"{job_file}: ok")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of the job file, for editors."""
+    print(json.dumps(job_schema(), indent=2))
+
+
+@app.command()
+def sample(folder: Annotated[Path, typer.Argument(metavar="DIR")]) -> None:
+    """Draw the sample clip, styles and pictures that the quickstart uses."""
+    from render.sample import write_sample  # noqa: PLC0415
+
+    with _reported():
+        for path in write_sample(folder):
+            print(path)
+
+
+@app.command()
+def submit(
+    job_file: JobFile,
+    overrides: Overrides = None,
+    address: Annotated[
+        str | None, typer.Option(help="Address of the cluster's dashboard; else $RAY_ADDRESS.")
+    ] = None,
+    working_dir: Annotated[Path, typer.Option(help="Folder that is sent along.")] = Path(),
+    wait: Annotated[bool, typer.Option(help="Follow the log until the job ends.")] = True,
+) -> None:
+    """Hand a job to a Ray cluster through its Jobs API."""
+    from render.farm.submit import submit as submit_job  # noqa: PLC0415
+
+    with _reported():
+        code = submit_job(job_file, list(overrides or []), address, working_dir, wait=wait)
+    sys.exit(code)

@@ -1,0 +1,1 @@
+"""Ray: the only room that knows it."""

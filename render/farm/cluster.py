@@ -1,0 +1,100 @@
+"""Starting or joining Ray, and what a job may ask of it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+# Set before Ray reads them: no telemetry, and no shouting about calls that the driver gave up.
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
+
+import ray
+
+from render.errors import FarmError
+from render.spec.job import Farm
+
+
+@dataclass(frozen=True)
+class Crew:
+    """How many workers a job gets, and what each asks of Ray."""
+
+    workers: int
+    cpus: int
+    gpus: float
+
+
+@contextmanager
+def connected(farm: Farm) -> Iterator[None]:
+    """Join the cluster that `farm.address` or the surroundings name, or start Ray on this machine.
+
+    A Ray that this starts ends with the context; one that was already there is left as it is.
+
+    Raises:
+        FarmError: Ray cannot be started or joined.
+    """
+    if ray.is_initialized():
+        yield
+        return
+    # `ray job submit` puts the cluster's address into RAY_ADDRESS.
+    address = farm.address or os.environ.get("RAY_ADDRESS")
+    on_terminate = signal.getsignal(signal.SIGTERM)
+    try:
+        if address:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        else:
+            _start_here(farm)
+    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        where = f"joined at {address}" if address else "started on this machine"
+        raise FarmError(f"Ray cannot be {where}: {error}") from error
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, on_terminate)  # Ray puts its own in, which exits at once
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _start_here(farm: Farm) -> None:
+    cpus = os.cpu_count() or 1
+    if farm.workers != "auto":  # more workers than cores is slow, but what was asked for
+        cpus = max(cpus, farm.workers * farm.cpus_per_worker)
+    ray.init(
+        address="local",
+        num_cpus=cpus,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+    )
+
+
+def muster(farm: Farm, units: int) -> Crew:
+    """Size the crew from the job and the cluster; never more workers than units.
+
+    Raises:
+        FarmError: the cluster has not what one worker needs.
+    """
+    there = ray.cluster_resources()
+    cpus, gpus = there.get("CPU", 0.0), there.get("GPU", 0.0)
+    wanted = farm.gpus_per_worker
+    gpus_each = float(gpus > 0) if wanted == "auto" else wanted
+    if gpus_each > gpus:
+        raise FarmError(
+            f"farm.gpus_per_worker: {gpus_each:g} asked for, but the cluster has {gpus:g} GPUs; "
+            f"ask for 0 to render on the CPU"
+        )
+    if farm.cpus_per_worker > cpus:
+        raise FarmError(
+            f"farm.cpus_per_worker: {farm.cpus_per_worker} asked for, but the cluster has {cpus:g} CPUs"
+        )
+    if farm.workers == "auto":
+        room = gpus // gpus_each if gpus_each else cpus // farm.cpus_per_worker
+        workers = min(int(room), int(cpus // farm.cpus_per_worker))
+    else:
+        workers = farm.workers
+    return Crew(max(1, min(workers, units)), farm.cpus_per_worker, gpus_each)

@@ -1,0 +1,1 @@
+"""Stills and video: the only room that reads or writes pixels on disk."""

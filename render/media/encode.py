@@ -1,0 +1,88 @@
+"""Frames into the video that a job asks for."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+
+from render.media.codecs import codec_for, muxer
+from render.media.folder import write_folder
+from render.media.frames import Pixels
+from render.media.sequence import SequenceSource
+from render.media.streams import Carried, carry
+from render.media.timeline import constant_timeline, source_timeline
+from render.media.video import VideoSource
+from render.media.writer import write_file
+from render.spec.media import Output
+
+log = logging.getLogger(__name__)
+
+
+def check_output(
+    path: Path, output: Output, source: VideoSource | SequenceSource
+) -> tuple[str, ...]:
+    """Refuse what cannot be written before anything is rendered.
+
+    Returns:
+        What is not carried over as it is, one sentence each.
+
+    Raises:
+        OutputError: the file name, codec and quality do not go together.
+    """
+    if output.codec == "frames":
+        return _carried(path, output, source, source.frames).notes
+    codec_for(output, path)
+    return _carried(path, output, source, source.frames).notes
+
+
+def write_video(
+    path: Path,
+    frames: Iterable[Pixels],
+    *,
+    output: Output,
+    source: VideoSource | SequenceSource,
+    selected: range,
+) -> int:
+    """Write a video of `frames` with the timing, sound, subtitles and chapters of the source.
+
+    The file appears under its name only when it is complete, was read back, and holds every frame
+    at its time.
+
+    Args:
+        path: the file; an existing one is replaced. With `codec: frames` a folder.
+        frames: one H×W×3 picture for each of `selected`, all of one size.
+        output: codec, quality and sound.
+        source: where timing and sound come from.
+        selected: indices of the frames in the source.
+
+    Returns:
+        The number of frames written.
+
+    Raises:
+        OutputError: the file cannot be written, or is not what was asked for.
+    """
+    if output.codec == "frames":
+        return write_folder(path, frames, output, selected)
+    if isinstance(source, VideoSource):
+        timeline = source_timeline(source.probe, selected)
+        full = (source.probe.width, source.probe.height)
+    else:
+        timeline = constant_timeline(source.rate, selected)
+        full = source.full
+    carried = _carried(path, output, source, selected)
+    enlarged = full if output.enlarge else None
+    count, notes = write_file(path, frames, output, timeline, carried, enlarged)
+    for note in (*carried.notes, *notes):
+        log.warning("%s: %s", path.name, note)
+    return count
+
+
+def _carried(
+    path: Path, output: Output, source: VideoSource | SequenceSource, selected: range
+) -> Carried:
+    if not isinstance(source, VideoSource):
+        return Carried()
+    container = "frames" if output.codec == "frames" else muxer(path)
+    timeline = source_timeline(source.probe, selected)
+    return carry(source.probe, timeline, container, sound=output.audio == "copy")

@@ -1,0 +1,82 @@
+"""What every input has in common: frames with indices, sizes and names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from render.errors import SourceError
+
+Pixels = npt.NDArray[np.uint8]
+"""H×W×3, sRGB, 0 to 255."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One picture of a source, at the size at which it is rendered.
+
+    Attributes:
+        index: 0-based index in the source.
+        pixels: H×W×3, sRGB, 0 to 255.
+        alpha: H×W, 0 (clear) to 255 (solid); `None` if the picture is solid.
+    """
+
+    index: int
+    pixels: Pixels
+    alpha: npt.NDArray[np.uint8] | None = None
+
+
+class Source(Protocol):
+    """An opened input: an ordered set of frames, of which the job selects some."""
+
+    @property
+    def frames(self) -> range:
+        """The selected indices, 0-based in the source."""
+
+    @property
+    def rate(self) -> Fraction | None:
+        """Frames per second of the source; `None` for pictures that are no sequence in time."""
+
+    def size(self, frame: int) -> tuple[int, int]:
+        """Width and height of a frame as `read` yields it: upright, square pixels, scaled."""
+
+    def name(self, frame: int) -> str:
+        """What messages call a frame, such as `clip.mp4 frame 12`."""
+
+    def read(self, frames: range) -> Iterator[Frame]:
+        """The frames in order. Closing the iterator ends whatever decodes them.
+
+        Raises:
+            FrameError: a frame cannot be had; reading may go on behind it with a new call.
+        """
+
+    def fingerprint(self) -> str:
+        """Hexadecimal text that changes when the input changes."""
+
+
+class FrameError(SourceError):
+    """One frame of a source cannot be had; `frame` is its index."""
+
+    def __init__(self, message: str, frame: int) -> None:
+        self.frame = frame
+        super().__init__(message)
+
+    def __reduce__(self) -> tuple[type[FrameError], tuple[str, int]]:
+        return (type(self), (str(self), self.frame))
+
+
+def rendered_size(
+    width: float, height: float, long_side: int | None, tallest: int | None = None
+) -> tuple[int, int]:
+    """Width and height scaled to fit `long_side` and `tallest`; never enlarged, at least 1."""
+    scale = 1.0
+    if long_side is not None:
+        scale = min(scale, long_side / max(width, height))
+    if tallest is not None:
+        scale = min(scale, tallest / height)
+    return max(1, round(width * scale)), max(1, round(height * scale))

@@ -1,0 +1,173 @@
+"""Pictures as a source of frames, and the names of what they become."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from string import Formatter
+
+from render.errors import OutputError, SourceError
+from render.media.frames import Frame, FrameError, rendered_size
+from render.media.listing import find_pictures
+from render.media.stills import (
+    EXTENSIONS,
+    Still,
+    read_still,
+    resize_still,
+    still_format,
+    still_size,
+)
+from render.spec.media import ImagesInput, Output
+
+_SAME = frozenset({".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".png", ".webp", ".avif", ".bmp"})
+"""Extensions that an output keeps as its source has them."""
+
+
+@dataclass(frozen=True)
+class ImageSource:
+    """Pictures in natural order.
+
+    Attributes:
+        root: folder that `paths` are relative to.
+        paths: the pictures.
+        frames: the selected indices.
+        long_side: pixels that the longer side is scaled down to, if it is longer.
+        tallest: likewise for the height.
+    """
+
+    root: Path
+    paths: tuple[str, ...]
+    frames: range
+    long_side: int | None
+    tallest: int | None = None
+
+    @property
+    def rate(self) -> None:
+        """Pictures have no rate."""
+        return None
+
+    def path(self, frame: int) -> Path:
+        """File of a picture."""
+        return self.root / self.paths[frame]
+
+    def name(self, frame: int) -> str:
+        """Path of the picture below the input folder."""
+        return self.paths[frame]
+
+    def size(self, frame: int) -> tuple[int, int]:
+        """Width and height as rendered; reads the header of the file.
+
+        Raises:
+            FrameError: the picture cannot be read.
+        """
+        try:
+            return rendered_size(*still_size(self.path(frame)), self.long_side, self.tallest)
+        except SourceError as error:
+            raise FrameError(str(error), frame) from error
+
+    def still(self, frame: int) -> Still:
+        """A picture as rendered, with what its file says beside the pixels.
+
+        Raises:
+            FrameError: the picture cannot be read.
+        """
+        try:
+            return resize_still(read_still(self.path(frame)), self.long_side, self.tallest)
+        except SourceError as error:
+            raise FrameError(str(error), frame) from error
+
+    def read(self, frames: range) -> Iterator[Frame]:
+        """The pictures in order; a `FrameError` ends it, and a new call goes on behind."""
+        for index in frames:
+            still = self.still(index)
+            yield Frame(index, still.pixels, still.alpha)
+
+    def fingerprint(self) -> str:
+        """Hash of names, sizes and dates: hashing the bytes of a million pictures takes hours."""
+        digest = hashlib.sha256()
+        for index in range(len(self.paths)):
+            facts = self.path(index).stat()
+            digest.update(f"{self.paths[index]}\0{facts.st_size}\0{facts.st_mtime_ns}\n".encode())
+        return digest.hexdigest()
+
+
+def open_images(spec: ImagesInput, size: int | None, height: int | None = None) -> ImageSource:
+    """Find the pictures of a job.
+
+    Args:
+        spec: the job's input: a folder, one picture, or a list of pictures.
+        size: long side of the rendered pictures; never enlarged; `None`: as they are.
+        height: largest height in pixels; `None`: any.
+
+    Raises:
+        SourceError: nothing there, no picture in it, or the one picture cannot be read.
+    """
+    root, found = find_pictures(spec.path, spec.pattern)
+    if found == (spec.path.name,):
+        still_size(spec.path)
+    return ImageSource(root, found, range(len(found)), size, height)
+
+
+def output_name(source: ImageSource, frame: int, output: Output) -> PurePosixPath:
+    """Path of an output picture below the output folder.
+
+    Raises:
+        OutputError: the template has a fault, or the name would leave the output folder.
+    """
+    given = PurePosixPath(source.paths[frame])
+    elsewhere = given.is_absolute() or ".." in given.parts  # a list may name any place
+    known = {"stem": given.stem, "parent": "." if elsewhere else str(given.parent), "index": frame}
+    try:
+        for _, field, _, _ in Formatter().parse(output.name):
+            if field is not None and field not in known:
+                raise ValueError(f"{{{field}}} is not known")
+        text = output.name.format(**known)
+    except ValueError as error:
+        raise OutputError(
+            f"output.name {output.name!r}: {error}; it may hold {{stem}}, {{parent}} and {{index:06}}"
+        ) from error
+    name = PurePosixPath(text + _extension(source, frame, output))
+    if name.is_absolute() or ".." in name.parts or not name.stem or "\0" in text:
+        raise OutputError(f"output.name {output.name!r}: {name} would leave the output folder")
+    return name
+
+
+def check_output_names(source: ImageSource, output: Output) -> None:
+    """Refuse a job whose pictures would overwrite each other or their inputs.
+
+    Names that differ only in case count as alike: many file systems keep only one of them.
+
+    Raises:
+        OutputError: with both pictures and the name.
+    """
+    folder = output.path.resolve()
+    taken: dict[str, int] = {}
+    inputs = {source.path(frame).resolve() for frame in source.frames}
+    for frame in source.frames:
+        name = output_name(source, frame, output)
+        target = (folder / name).resolve()
+        if not target.is_relative_to(folder):
+            raise OutputError(f"{folder / name}: a link there leads out of the output folder")
+        if target in inputs:
+            raise OutputError(
+                f"{target}: the result would overwrite an input; choose another output.path or "
+                "output.name"
+            )
+        other = taken.setdefault(str(name).casefold(), frame)
+        if other != frame:
+            raise OutputError(
+                f"{source.name(other)} and {source.name(frame)} would both be written as {name}; "
+                "set output.name to something like '{parent}/{stem}_{index:06}'"
+            )
+
+
+def _extension(source: ImageSource, frame: int, output: Output) -> str:
+    """Extension of an output picture; with `same`, that of the source if its format is right."""
+    if output.format != "same":
+        return EXTENSIONS[output.format]
+    suffix = PurePosixPath(source.paths[frame]).suffix
+    if suffix.lower() in _SAME:
+        return suffix
+    return EXTENSIONS[still_format(source.path(frame))]

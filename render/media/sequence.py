@@ -1,0 +1,94 @@
+"""A folder of numbered frames as a source that plays like a video."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+from render.errors import SourceError
+from render.media.frames import Frame, FrameError, Pixels
+from render.media.images import ImageSource, open_images
+from render.media.stills import resize_still, still_size
+from render.spec.media import ImagesInput, VideoInput, parse_rate
+from render.spec.ranges import select_frames
+
+
+@dataclass(frozen=True)
+class SequenceSource:
+    """Pictures of one size, shown at a rate.
+
+    Attributes:
+        pictures: the frames' files, in natural order.
+        frames: the selected indices.
+        rate: frames per second.
+        rendered: width and height of the frames that `read` yields.
+        full: width and height of the pictures themselves.
+    """
+
+    pictures: ImageSource
+    frames: range
+    rate: Fraction
+    rendered: tuple[int, int]
+    full: tuple[int, int]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know about this input: nothing."""
+        return ()
+
+    def size(self, frame: int) -> tuple[int, int]:
+        """Width and height of every frame as rendered."""
+        return self.rendered
+
+    @property
+    def count(self) -> int:
+        """Number of frames in the folder, selected or not."""
+        return len(self.pictures.paths)
+
+    def name(self, frame: int) -> str:
+        """The file's name."""
+        return self.pictures.name(frame)
+
+    def read(self, frames: range) -> Iterator[Frame]:
+        """The frames in order, without alpha: a video has none."""
+        for index in frames:
+            pixels = self.pictures.still(index).pixels
+            size = (pixels.shape[1], pixels.shape[0])
+            if size != self.rendered:
+                raise FrameError(
+                    f"{self.name(index)}: its size is {size[0]}×{size[1]}, that of the first "
+                    f"frame {self.rendered[0]}×{self.rendered[1]}; all must be alike",
+                    index,
+                )
+            yield Frame(index, pixels)
+
+    def thumbnails(self, height: int = 90) -> Iterator[Pixels]:
+        """The selected frames at `height` pixels or less."""
+        for index in self.frames:
+            yield resize_still(self.pictures.still(index), None, height).pixels
+
+    def fingerprint(self) -> str:
+        """Hash of names, sizes and dates."""
+        return self.pictures.fingerprint()
+
+
+def open_sequence(spec: VideoInput, size: int | None, height: int | None = None) -> SequenceSource:
+    """Open a folder of numbered frames.
+
+    Raises:
+        SourceError: no frames there, an unreadable first frame, or frames that do not exist.
+    """
+    folder = ImagesInput(kind="images", path=spec.path)
+    pictures = open_images(folder, size, height)
+    try:
+        frames = select_frames(spec.frames, len(pictures.paths))
+    except IndexError as error:
+        raise SourceError(f"{spec.path}: {error}") from error
+    return SequenceSource(
+        pictures,
+        frames,
+        parse_rate(spec.rate),
+        pictures.size(frames[0]),
+        still_size(pictures.path(frames[0])),
+    )

@@ -1,0 +1,34 @@
+"""Opening the input of a job."""
+
+from __future__ import annotations
+
+from render.media.frames import Frame, FrameError, Source
+from render.media.images import ImageSource, open_images
+from render.media.sequence import SequenceSource, open_sequence
+from render.media.video import VideoSource, open_video
+from render.spec.media import Input, VideoInput
+
+__all__ = ["Frame", "FrameError", "MovingSource", "Source", "open_source"]
+
+MovingSource = VideoSource | SequenceSource
+"""A source whose frames follow each other in time."""
+
+
+def open_source(
+    spec: Input, size: int | None, height: int | None = None
+) -> ImageSource | MovingSource:
+    """Open what a job renders.
+
+    Args:
+        spec: the job's input.
+        size: the job's `output.size`: long side in pixels, never enlarged; `None`: as it is.
+        height: the job's `output.height`: largest height in pixels; `None`: any.
+
+    Raises:
+        SourceError: the input is missing, unreadable, or not what the job says.
+    """
+    if isinstance(spec, VideoInput):
+        if spec.path.is_dir():
+            return open_sequence(spec, size, height)
+        return open_video(spec, size, height)
+    return open_images(spec, size, height)

@@ -1,0 +1,139 @@
+"""Sound, subtitles and chapters: what is carried over to the output, and in what form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import av
+
+from render.errors import SourceError
+from render.media.ffmpeg import GUARD, guarded_input
+from render.media.probe import Probe
+from render.media.timeline import Timeline
+
+_SOUND_AS_IS = {
+    "mp4": {"aac", "mp3", "ac3", "eac3", "alac", "opus", "flac", "mp2", "dts"},
+    "mov": {"aac", "mp3", "ac3", "eac3", "alac", "pcm_s16le", "pcm_s16be", "pcm_s24le"},
+    "webm": {"opus", "vorbis"},
+}
+_SOUND_ELSE = {
+    "mp4": ("AAC", ("aac", "-b:a:{n}", "256k")),
+    "mov": ("PCM", ("pcm_s24le",)),
+    "webm": ("Opus", ("libopus", "-b:a:{n}", "160k")),
+}
+_TEXT = {"subrip", "ass", "mov_text", "webvtt", "text"}
+_TEXT_IN = {"mp4": "mov_text", "mov": "mov_text", "webm": "webvtt"}
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What an output takes over from its source beside the pictures.
+
+    Attributes:
+        inputs: ffmpeg's arguments that open the source as input 1; empty if nothing comes along.
+        arguments: ffmpeg's output options.
+        sounds: number of audio tracks that the output must have.
+        notes: what is not carried over as it is, one sentence each.
+    """
+
+    inputs: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
+    sounds: int = 0
+    notes: tuple[str, ...] = ()
+
+
+def carry(facts: Probe, timeline: Timeline, container: str, *, sound: bool) -> Carried:
+    """Decide what goes along.
+
+    Args:
+        facts: the source.
+        timeline: of the output; says how the sound is cut.
+        container: `mp4`, `mov`, `matroska` or `webm`; any other holds pictures alone.
+        sound: whether the job wants the sound.
+    """
+    if container not in ("mp4", "mov", "matroska", "webm"):
+        note = (f"{container} holds no sound: it is left out",) if sound and facts.audio else ()
+        return Carried(notes=note)
+    arguments: list[str] = []
+    notes: list[str] = []
+    heard = _sounding(facts, timeline) if sound else []
+    for n, track in enumerate(heard):
+        codec = facts.audio[track]
+        arguments += ["-map", f"1:a:{track}", f"-c:a:{n}"]
+        if codec in _SOUND_AS_IS.get(container, {codec}):
+            arguments.append("copy")
+        else:
+            name, options = _SOUND_ELSE[container]
+            arguments += [option.format(n=n) for option in options]
+            notes.append(f"sound track {track}: {codec} does not go into {container}; made {name}")
+    if sound:
+        silent = sorted(set(range(len(facts.audio))) - set(heard))
+        notes += [f"sound track {track}: nothing in it at these frames" for track in silent]
+    kept = 0
+    for n, codec in enumerate(facts.subtitles):
+        form = _subtitle_form(codec, container)
+        if form is None:
+            notes.append(f"subtitle track {n}: {codec} does not go into {container}; left out")
+            continue
+        arguments += ["-map", f"1:s:{n}", f"-c:s:{kept}", form]
+        kept += 1
+    arguments += ["-map_metadata", "1", "-map_chapters", "1"]
+    if timeline.begin is not None:
+        # Else copied sound keeps what lies before the cut, and shifts the picture to hold it.
+        arguments += ["-copypriorss", "0"]
+    inputs = _cut_of_source(facts, timeline)
+    return Carried(inputs, tuple(arguments), len(heard), tuple(notes))
+
+
+def _subtitle_form(codec: str, container: str) -> str | None:
+    """Codec to write a subtitle track with; `None` if the container cannot hold it."""
+    if container == "matroska":
+        return "subrip" if codec == "mov_text" else "copy"
+    if codec not in _TEXT:
+        return None
+    return "copy" if codec == _TEXT_IN[container] else _TEXT_IN[container]
+
+
+def _sounding(facts: Probe, timeline: Timeline) -> list[int]:
+    """Audio tracks that have any sound between the timeline's begin and end."""
+    found: set[int] = set()
+    path = facts.track.path
+    try:
+        with av.open(str(path.absolute()), options=dict(GUARD)) as container:
+            tracks = list(container.streams.audio)
+            if not tracks:
+                return []
+            numbers = {track.index: number for number, track in enumerate(tracks)}
+            if timeline.begin is not None:
+                container.seek(int((timeline.begin - 1) * av.time_base), any_frame=True)
+            for packet in container.demux(tracks):
+                if packet.pts is None or not packet.size:
+                    continue
+                time = packet.pts * packet.time_base
+                if timeline.end is not None and time >= timeline.end + 1:
+                    break  # a second of grace: tracks are not interleaved to the packet
+                if timeline.begin is not None and time < timeline.begin:
+                    continue
+                if timeline.end is None or time < timeline.end:
+                    found.add(numbers[packet.stream_index])
+                if len(found) == len(tracks):
+                    break
+    except av.error.FFmpegError as error:
+        raise SourceError(f"{path}: its sound cannot be read: {error.strerror}") from error
+    return sorted(found)
+
+
+def _cut_of_source(facts: Probe, timeline: Timeline) -> tuple[str, ...]:
+    """Input arguments that open the source from the timeline's begin to its end."""
+    cut = []
+    begin, end = timeline.begin, timeline.end
+    if begin is not None:
+        cut += ["-ss", _microseconds(begin - facts.start)]
+    if end is not None:
+        cut += ["-t", _microseconds(end - (facts.start if begin is None else begin))]
+    return tuple(guarded_input(facts.track.path, *cut))
+
+
+def _microseconds(seconds: Fraction) -> str:
+    return f"{round(seconds * 1_000_000)}us"

@@ -1,0 +1,68 @@
+"""When each written frame is shown, and which part of the sound belongs to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
+
+from render.media.probe import Probe
+
+_FINE = Fraction(1, 100_000)
+"""Seconds; the tick that places the first frame where it does not stand at the file's start."""
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Timing of an output.
+
+    Attributes:
+        tick: seconds of one tick, exact.
+        ticks: when each frame is shown, in ticks behind the first.
+        rate: frames per second, the mean where `constant` is false.
+        constant: whether all frames are shown equally long.
+        offset: seconds before the first frame, where the sound starts before the picture.
+        begin: seconds at which the sound is cut in, on the source's clock; `None`: its start.
+        end: seconds at which it is cut off; `None`: its end.
+    """
+
+    tick: Fraction
+    ticks: tuple[int, ...]
+    rate: Fraction
+    constant: bool
+    offset: Fraction = Fraction(0)
+    begin: Fraction | None = None
+    end: Fraction | None = None
+
+
+def constant_timeline(rate: Fraction, selected: range) -> Timeline:
+    """Timing of frames `selected` from a sequence of `rate` frames per second."""
+    shown = rate / selected.step
+    return Timeline(1 / shown, tuple(range(len(selected))), shown, constant=True)
+
+
+def source_timeline(facts: Probe, selected: range) -> Timeline:
+    """Timing of frames `selected` as in their source.
+
+    A constant rate stays exact: with stride 2, 24000/1001 becomes 12000/1001. A varying one keeps
+    each frame's own time. With a stride, a frame is shown until the next that is selected, so that
+    the length stays and the sound fits.
+    """
+    start = [int(tick) * facts.track.time_base for tick in (facts.pts[0], facts.pts[selected[0]])]
+    offset, begin = Fraction(0), None
+    if selected[0] == 0:
+        offset = max(Fraction(0), start[0] - facts.start)
+    else:
+        begin = start[1]
+    end = None
+    if selected[-1] + selected.step < len(facts.pts):
+        end = int(facts.pts[selected[-1] + selected.step]) * facts.track.time_base
+    rate = facts.rate / selected.step
+    if facts.constant:
+        parts = ceil(1 / rate / _FINE) if offset else 1
+        tick = 1 / rate / parts
+        ticks = tuple(k * parts for k in range(len(selected)))
+    else:
+        tick = facts.track.time_base
+        ticks = tuple(int(facts.pts[i] - facts.pts[selected[0]]) for i in selected)
+    return Timeline(tick, ticks, rate, facts.constant, offset, begin, end)

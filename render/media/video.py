@@ -1,0 +1,166 @@
+"""A video file as a source of frames."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from render.errors import SourceError
+from render.media.colour import to_srgb
+from render.media.decode import decode
+from render.media.frames import Frame, FrameError, Pixels, rendered_size
+from render.media.probe import Probe, probe
+from render.spec.media import VideoInput
+from render.spec.ranges import select_frames
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class VideoSource:
+    """The chosen frames of one video stream.
+
+    Attributes:
+        probe: facts about the file.
+        frames: the selected indices.
+        rendered: width and height of the frames that `read` yields.
+        deinterlace: whether each pair of fields becomes one whole picture.
+        notes: what a person should know about this input, one sentence each.
+    """
+
+    probe: Probe
+    frames: range
+    rendered: tuple[int, int]
+    deinterlace: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self.probe.track.path
+
+    @property
+    def rate(self) -> Fraction:
+        """Frames per second of the file; the mean where the rate varies."""
+        return self.probe.rate
+
+    def size(self, frame: int) -> tuple[int, int]:
+        """Width and height of every frame as rendered."""
+        return self.rendered
+
+    @property
+    def count(self) -> int:
+        """Number of frames in the file, selected or not."""
+        return len(self.probe.pts)
+
+    def name(self, frame: int) -> str:
+        """Such as `clip.mp4 frame 12`."""
+        return f"{self.path.name} frame {frame}"
+
+    def time(self, frame: int) -> Fraction:
+        """Seconds from the first frame of the file to this one."""
+        if self.probe.constant:
+            return frame / self.probe.rate
+        return int(self.probe.pts[frame] - self.probe.pts[0]) * self.probe.track.time_base
+
+    def fingerprint(self) -> str:
+        """Hash of the file's bytes: a copy elsewhere or a touched date changes nothing."""
+        with self.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def read(self, frames: range) -> Iterator[Frame]:
+        """The frames in order, decoded from a key frame before the first of them.
+
+        Closing the iterator ends the decoder. Any number of readers may be open at once.
+
+        Raises:
+            FrameError: the decoder leaves a frame out; a new call may go on behind it.
+        """
+        with closing(self._decode(frames, self.rendered, "lanczos")) as decoded:
+            for index, pixels in decoded:
+                yield Frame(index, pixels)
+
+    def thumbnails(self, height: int = 90) -> Iterator[Pixels]:
+        """The selected frames at `height` pixels or less, in one pass."""
+        width, full = self.probe.width, self.probe.height
+        size = rendered_size(width, full, None, height)
+        with closing(self._decode(self.frames, size, "bilinear")) as decoded:
+            for _, pixels in decoded:
+                yield pixels
+
+    def _decode(
+        self, frames: range, size: tuple[int, int], kernel: str
+    ) -> Generator[tuple[int, Pixels], None, None]:
+        filters = to_srgb(self.probe.colour, size, kernel)
+        if self.deinterlace:
+            filters = f"bwdif=mode=send_frame,{filters}"
+        wanted = iter(frames)
+        index = next(wanted, None)
+        if index is None:
+            return
+        facts = self.probe
+        said: list[str] = []
+
+        def complain(tick: int | None, words: str) -> None:
+            if not said:
+                at = len(facts.pts) - 1 if tick is None else int(np.searchsorted(facts.pts, tick))
+                log.warning("%s, or one soon after it, is damaged: %s", self.name(at), words)
+            said.append(words)
+
+        first = int(facts.pts[index])
+        with closing(decode(facts.track, facts.keys, first, filters, size, complain)) as decoded:
+            for tick, pixels in decoded:
+                if tick < facts.pts[index]:
+                    continue
+                if tick > facts.pts[index]:
+                    break
+                yield index, pixels
+                index = next(wanted, None)
+                if index is None:
+                    return
+        raise FrameError(
+            f"{self.name(index)}: the decoder gives no such picture; the file is damaged there"
+            f" ({said[-1] if said else 'it does not say how'})",
+            index,
+        )
+
+
+def open_video(spec: VideoInput, size: int | None, height: int | None = None) -> VideoSource:
+    """Open a video file for the frames that a job selects.
+
+    Args:
+        spec: the job's input.
+        size: long side of the rendered frames in pixels; never enlarged; `None`: as they are.
+        height: largest height in pixels; `None`: any.
+
+    Raises:
+        SourceError: the file is missing, no video, HDR, or has not the frames asked for.
+    """
+    facts = probe(spec.path, spec.stream)
+    if facts.colour.hdr and spec.hdr == "refuse":
+        raise SourceError(
+            f"{spec.path}: HDR video ({facts.colour.hdr}); set input.hdr to tonemap to have its "
+            "brightness mapped to SDR"
+        )
+    try:
+        frames = select_frames(spec.frames, len(facts.pts))
+    except IndexError as error:
+        raise SourceError(f"{spec.path}: {error}") from error
+    notes = []
+    if facts.interlaced and not spec.deinterlace:
+        notes.append("interlaced; input.deinterlace makes whole pictures of its fields")
+    if facts.video_streams > 1:
+        notes.append(f"{facts.video_streams} video streams; input.stream chooses another")
+    if not facts.constant:
+        notes.append("variable frame rate; every frame keeps its own time")
+    if facts.colour.hdr:
+        notes.append("HDR, mapped to SDR")
+    rendered = rendered_size(facts.width, facts.height, size, height)
+    return VideoSource(facts, frames, rendered, spec.deinterlace, tuple(notes))

@@ -1,0 +1,169 @@
+"""Pictures into one video file, with exact timestamps, sound and subtitles of the source."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from glob import escape
+from pathlib import Path
+
+import av
+import numpy as np
+from PIL import Image
+
+from render.errors import OutputError
+from render.media.codecs import Codec, codec_for, encoder_options, muxer
+from render.media.ffmpeg import Process, running
+from render.media.frames import Pixels
+from render.media.streams import Carried
+from render.media.timeline import Timeline
+from render.spec.media import Output
+
+
+def write_file(
+    path: Path,
+    frames: Iterable[Pixels],
+    output: Output,
+    timeline: Timeline,
+    carried: Carried,
+    enlarged: tuple[int, int] | None,
+) -> tuple[int, tuple[str, ...]]:
+    """Write a video file; it appears under its name only when it is complete and checked.
+
+    Args:
+        path: the file; an existing one is replaced.
+        frames: H×W×3 pictures, all of one size, one for each place of the timeline.
+        output: codec and quality.
+        timeline: when they are shown.
+        carried: what comes along from the source.
+        enlarged: width and height to scale the finished frames to.
+
+    Returns:
+        The number of frames written, and notes for the person.
+
+    Raises:
+        OutputError: the file cannot be written, or is not what was asked for.
+    """
+    codec = codec_for(output, path)
+    options, notes = encoder_options(output, codec)
+    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.partial{path.suffix}")
+    filters = codec.filters
+    if enlarged is not None:
+        width, height = (side + side % 2 if codec.even else side for side in enlarged)
+        filters = f"zscale=w={width}:h={height}:f=lanczos,{filters}"
+    arguments = [
+        *("-probesize", "32", "-analyzeduration", "0", "-f", "nut"),
+        *("-itsoffset", f"{round(timeline.offset * 1_000_000)}us", "-i", "pipe:0"),
+        *carried.inputs,
+        *("-map", "0:v", *carried.arguments, "-vf", filters, *options),
+        *("-fps_mode", "passthrough", "-enc_time_base", "demux"),
+        # Reordered frames would leave the length of a varying-rate file to its last packet's whim.
+        *(() if timeline.constant else ("-bf", "0")),
+        *(("-movflags", "+faststart") if muxer(path) in ("mp4", "mov") else ()),
+        *("-f", muxer(path), f"file:{temporary.absolute()}"),
+    ]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for left in path.parent.glob(f".{escape(path.stem)}.*.partial{escape(path.suffix)}"):
+            left.unlink()  # of a run that was killed
+        with running(arguments, feed=True) as process:
+            count = _feed(process, frames, codec, timeline, path)
+        _read_back(temporary, path, timeline, carried.sounds)
+        _sync(temporary)
+        temporary.replace(path)
+        _sync(path.parent)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return count, notes
+
+
+def _feed(
+    process: Process, frames: Iterable[Pixels], codec: Codec, timeline: Timeline, path: Path
+) -> int:
+    """Send the frames with their times to ffmpeg; how many there were."""
+    count = 0
+    size: tuple[int, ...] = ()
+    try:
+        with av.open(f"pipe:{process.input_number}", "w", format="nut") as pipe:
+            for pixels in frames:
+                if count == len(timeline.ticks):
+                    raise OutputError(f"{path}: more than the {count} frames that have a place")
+                if not count:
+                    size = pixels.shape
+                    whole = _even(pixels) if codec.even else pixels
+                    stream = pipe.add_stream("rawvideo", rate=timeline.rate)
+                    stream.height, stream.width = whole.shape[:2]
+                    stream.pix_fmt = "rgb24"
+                    stream.time_base = stream.codec_context.time_base = timeline.tick
+                elif pixels.shape != size:
+                    raise OutputError(f"{path}: frame {count} is {pixels.shape}, not {size}")
+                packet = av.Packet((_even(pixels) if codec.even else pixels).tobytes())
+                packet.stream = stream
+                packet.pts = packet.dts = timeline.ticks[count]
+                packet.time_base = timeline.tick
+                packet.is_keyframe = True
+                pipe.mux(packet)
+                count += 1
+    except av.error.FFmpegError:
+        process.finish()
+        raise OutputError(f"{path}: ffmpeg stopped: {process.reason()}") from None
+    if process.finish() != 0:
+        raise OutputError(f"{path}: ffmpeg failed: {process.reason()}")
+    if count != len(timeline.ticks):
+        raise OutputError(f"{path}: {count} frames came where {len(timeline.ticks)} belong")
+    return count
+
+
+def _even(pixels: Pixels) -> Pixels:
+    """Odd sides made even by repeating the last row or column: 4:2:0 colour needs pairs."""
+    height, width = pixels.shape[:2]
+    if height % 2 == 0 and width % 2 == 0:
+        return pixels
+    return np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+
+
+def _read_back(temporary: Path, path: Path, timeline: Timeline, sounds: int) -> None:
+    """Compare the finished file with what it should hold."""
+    if path.suffix.lower() == ".webp":
+        with Image.open(temporary) as image:
+            found, tracks, wrong = getattr(image, "n_frames", 1), 0, None
+    else:
+        with av.open(str(temporary)) as container:
+            stream = container.streams.video[0]
+            tick = stream.time_base or Fraction(1)
+            times: list[Fraction] = sorted(
+                packet.pts * tick
+                for packet in container.demux(stream)
+                if packet.size and packet.pts is not None
+            )
+            tracks = len(container.streams.audio)
+            found = len(times)
+            wrong = _misplaced(times, timeline, tick)
+    if found != len(timeline.ticks) or tracks != sounds:
+        raise OutputError(
+            f"{path}: read back, it holds {found} frames and {tracks} sound tracks; "
+            f"there should be {len(timeline.ticks)} and {sounds}"
+        )
+    if wrong is not None:
+        raise OutputError(f"{path}: read back, frame {wrong} is not where it belongs in time")
+
+
+def _misplaced(times: Sequence[Fraction], timeline: Timeline, tick: Fraction) -> int | None:
+    """Index of the first frame that stands more than a tick from its time."""
+    for index, (time, ticks) in enumerate(zip(times, timeline.ticks, strict=False)):
+        if abs(time - times[0] - ticks * timeline.tick) > tick:
+            return index
+    return None
+
+
+def _sync(path: Path) -> None:
+    """Have the disk hold a file, or the entries of a folder."""
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)

@@ -1,0 +1,1 @@
+"""Optical flow, where it can be trusted, warping along it, and cuts between shots."""

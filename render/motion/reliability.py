@@ -1,0 +1,84 @@
+"""Where an optical flow can be trusted."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from render.errors import EngineError
+from render.motion.flow import LARGEST_SIDE, FloatMap
+from render.motion.warp import positions
+
+SMOOTHING = 1 / 256
+"""Standard deviation of the inward smoothing, as a share of the long side."""
+
+BoolMap = npt.NDArray[np.bool_]
+
+
+def reliability_mask(flow: FloatMap, reverse: FloatMap) -> FloatMap:
+    """Reliability mask of a flow: 1 where it can be trusted, 0 where not, smoothed inward.
+
+    The criteria and their numbers are those of Ruder et al., "Artistic Style Transfer for Videos"
+    (2016), after Sundaram et al. (2010): with f the flow and r the reverse flow sampled at the
+    point that f leads to, a pixel is unreliable
+
+    - at an occlusion: |f + r|² ≥ 0.01 (|f|² + |r|²) + 0.5,
+    - at a motion boundary: |∇u|² + |∇v|² > 0.01 |f|² + 0.002, f = (u, v),
+    - outside the frame: f leads further than half a pixel beyond the centre of the last one.
+
+    In pictures larger than the size at which flow is measured, errors are larger by the same
+    factor, and so is the 0.5. Smoothing only ever lowers the mask, so nothing unreliable gains.
+
+    Args:
+        flow: H×W×2, from the frame to the previous one, in pixels.
+        reverse: H×W×2, from the previous frame to the frame.
+
+    Returns:
+        H×W in 0 to 1.
+
+    Raises:
+        EngineError: the two flows are empty or differ in size.
+    """
+    if flow.shape != reverse.shape or flow.ndim != 3 or flow.shape[2] != 2 or not flow.size:
+        raise EngineError(
+            f"a reliability mask needs two flows of one size, not {flow.shape}, {reverse.shape}"
+        )
+    unreliable = occlusions(flow, reverse) | motion_boundaries(flow) | outside_frame(flow)
+    doubt = unreliable.astype(np.float32)
+    # The blur of the zeros is exactly zero, so that the mask is exactly 1 away from all doubt.
+    spread = cv2.GaussianBlur(doubt, (0, 0), SMOOTHING * max(doubt.shape))
+    return np.asarray(np.where(unreliable, 0, np.clip(1 - spread, 0, 1)), dtype=np.float32)
+
+
+def occlusions(flow: FloatMap, reverse: FloatMap) -> BoolMap:
+    """True (H×W) where going along `flow` and back along `reverse` does not lead home."""
+    columns, rows = positions(flow)
+    back: FloatMap = np.asarray(
+        cv2.remap(reverse, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE),
+        dtype=np.float32,
+    )
+    enlarged = max(1.0, max(flow.shape[:2]) / LARGEST_SIDE)
+    tolerance = 0.01 * (_energy(flow) + _energy(back)) + 0.5 * enlarged**2
+    return np.asarray(_energy(flow + back) >= tolerance)
+
+
+def motion_boundaries(flow: FloatMap) -> BoolMap:
+    """True (H×W) where the flow changes too steeply, by central differences."""
+    padded = np.pad(flow, ((1, 1), (1, 1), (0, 0)), mode="edge")
+    across: FloatMap = (padded[1:-1, 2:] - padded[1:-1, :-2]) / np.float32(2)
+    down: FloatMap = (padded[2:, 1:-1] - padded[:-2, 1:-1]) / np.float32(2)
+    return np.asarray(_energy(across) + _energy(down) > 0.01 * _energy(flow) + 0.002)
+
+
+def outside_frame(flow: FloatMap) -> BoolMap:
+    """True (H×W) where the flow leads out of the frame."""
+    height, width = flow.shape[:2]
+    columns, rows = positions(flow)
+    return np.asarray(
+        (columns < -0.5) | (columns > width - 0.5) | (rows < -0.5) | (rows > height - 0.5)
+    )
+
+
+def _energy(flow: FloatMap) -> FloatMap:
+    return np.asarray(flow[..., 0] ** 2 + flow[..., 1] ** 2, dtype=np.float32)

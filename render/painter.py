@@ -1,0 +1,174 @@
+"""One worker's trade, without the farm: a frame and its predecessor in, a painted frame out.
+
+Everything that a worker does to pixels is here and depends on the arguments alone, so that a frame
+comes out the same on any worker, in a test, or in a preview.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from render.assembly import Extras, Mask, build_stylizer, check_shape, mask_tensor
+from render.errors import EngineError
+from render.motion.flow import estimate_flow
+from render.motion.reliability import reliability_mask
+from render.motion.warp import warp
+from render.spec.job import Job
+from render.style.objective import Pull
+from render.style.pyramid import to_tensor
+
+Pixels = npt.NDArray[np.uint8]
+FloatPixels = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Previous:
+    """The frame before: its content and its committed result, both H×W×3."""
+
+    content: Pixels
+    result: Pixels
+
+
+@dataclass(frozen=True)
+class Painted:
+    """A finished frame.
+
+    Attributes:
+        pixels: H×W×3, as they are committed.
+        evaluations: evaluations made.
+        loss: the parts of the loss at the end, weighted, by name.
+    """
+
+    pixels: Pixels
+    evaluations: int
+    loss: dict[str, float]
+
+
+class Painter:
+    """Holds one job's model and styles, and paints its frames.
+
+    Args:
+        job: what to paint and how.
+        styles: the pictures of `job.style.images`, H×W×3 each.
+        device: where to compute.
+        extras: other pictures that the job names.
+
+    Raises:
+        WeightsError: the model cannot be loaded.
+        EngineError: a picture that the job names is missing or does not fit.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        styles: Sequence[Pixels],
+        device: torch.device,
+        extras: Extras = Extras(),  # noqa: B008 frozen
+    ) -> None:
+        self.job = job
+        self.device = device
+        self._start = extras.start
+        self._stylizer = (
+            None if job.engine == "passthrough" else build_stylizer(job, styles, device, extras)
+        )
+
+    def paint(
+        self,
+        content: Pixels,
+        previous: Previous | None = None,
+        *,
+        index: int = 0,
+        alpha: Mask | None = None,
+        masks: Sequence[Mask] = (),
+    ) -> Painted:
+        """Paint one frame, started as `temporal.warm_start` says if there is a previous one.
+
+        Args:
+            content: H×W×3.
+            previous: the frame before, if this one follows it.
+            index: of the frame, which with the job's seed makes its noise.
+            alpha: H×W; where it is 0 the content stays as it is.
+            masks: that of each of `job.style.regions`, of the frame's shape and any size.
+
+        Raises:
+            EngineError: the frame cannot be painted, or the optimiser left the finite numbers.
+        """
+        if self._stylizer is None:
+            return Painted(content, 0, {})
+        if len(masks) != len(self.job.style.regions):
+            raise EngineError(
+                f"style.regions: {len(masks)} masks for {len(self.job.style.regions)} regions"
+            )
+        height, width = content.shape[:2]
+        start, pull = None, None
+        temporal = self.job.temporal
+        if previous is not None and temporal.warm_start != "none":
+            start, pull = self._warm_start(content, previous)
+        elif self._start is not None:
+            given = self._start.shape
+            check_shape(given[1], given[0], width, height, "optimize.start")
+        found = self._stylizer.stylize(
+            to_tensor(content, self.device),
+            start,
+            pull,
+            areas=[
+                mask_tensor(mask, width, height, f"style.regions.{n}.content", self.device)
+                for n, mask in enumerate(masks)
+            ],
+            opaque=None
+            if alpha is None
+            else mask_tensor(alpha, width, height, "the frame's alpha", self.device),
+            seeds=[frame_seed(self.job.seed, index)],
+        )
+        loss = {name: float(value) for name, value in found.terms.items()}
+        if not np.isfinite(sum(loss.values())):
+            raise EngineError(f"the loss is not finite: {loss}")
+        pixels = (found.pixels[0] * 255).round().byte().permute(1, 2, 0).cpu().numpy()
+        return Painted(np.ascontiguousarray(pixels), found.evaluations, loss)
+
+    def _warm_start(self, content: Pixels, previous: Previous) -> tuple[Tensor, Pull | None]:
+        temporal = self.job.temporal
+        if temporal.warm_start == "previous" or temporal.flow == "none":
+            return to_tensor(previous.result, self.device), None
+        backward = estimate_flow(content, previous.content)
+        mask = reliability_mask(backward, estimate_flow(previous.content, content))
+        warped = warp(previous.result.astype(np.float32) / np.float32(255), backward)
+        start = np.where(mask[..., None] > 0, warped, recolour(content, previous))
+        pull = Pull(self._tensor(warped), self._tensor(mask[..., None]))
+        return self._tensor(start), pull
+
+    def _tensor(self, picture: FloatPixels) -> Tensor:
+        return (
+            torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].to(self.device)
+        )
+
+
+def frame_seed(seed: int, index: int) -> int:
+    """The seed of a frame's random numbers: of the job's seed and the frame's index alone."""
+    return int(np.random.SeedSequence((seed, index)).generate_state(1, np.uint64)[0])
+
+
+def recolour(content: Pixels, previous: Previous) -> FloatPixels:
+    """`content` in the colours of the previous result: what uncovered areas start from.
+
+    The affine map of colours that best takes the previous content to the previous result, in the
+    sense of least squares, takes this content near to where the optimiser will end: raw content
+    would keep its own colours for many evaluations, and a warp would smear what is not there.
+
+    Returns:
+        H×W×3, float32, 0 to 1.
+    """
+    before = previous.content.reshape(-1, 3).astype(np.float64) / 255
+    after = previous.result.reshape(-1, 3).astype(np.float64) / 255
+    mean_before, mean_after = before.mean(0), after.mean(0)
+    before -= mean_before
+    spread = before.T @ before / len(before) + 1e-4 * np.eye(3)
+    matrix = np.linalg.solve(spread, before.T @ (after - mean_after) / len(before))
+    moved = (content.astype(np.float64) / 255 - mean_before) @ matrix + mean_after
+    return np.asarray(moved.clip(0, 1), dtype=np.float32)

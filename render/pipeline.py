@@ -1,0 +1,218 @@
+"""From a job to its finished result: the one place that knows the order of things."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from render.errors import SourceError
+from render.farm.cluster import connected
+from render.farm.driver import Driver
+from render.farm.events import Event, FrameDone, Note, OnEvent, OutputWritten, RunStarted
+from render.finish import finish_picture, finish_video, picture_path
+from render.materials import Materials, read_materials
+from render.media.encode import check_output
+from render.media.images import ImageSource, check_output_names
+from render.media.source import MovingSource, open_source
+from render.plan import Plan, plan_units
+from render.spec.job import Job
+from render.store import Store
+from render.weights import fetch_weights
+
+Status = Literal["finished", "incomplete", "failed"]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How a run ended.
+
+    Attributes:
+        status: `finished`; `incomplete` if frames are missing, set aside or not yet rendered;
+            `failed` if an error ended the run.
+        output: the final file or folder.
+        folder: where the frames, the ledger and this summary lie.
+        frames_total: frames of the job.
+        frames_done: of those, finished by now.
+        frames_reused: of those, finished before this run.
+        frames_failed: frames that were set aside, with their reasons.
+        seconds: time that this run took.
+        evaluations: evaluations that this run made.
+        workers: workers that this run had at most.
+    """
+
+    status: Status
+    output: Path
+    folder: Path
+    frames_total: int
+    frames_done: int
+    frames_reused: int
+    frames_failed: dict[int, str]
+    seconds: float
+    evaluations: int
+    workers: int
+
+    def to_data(self) -> dict[str, Any]:
+        """As plain data, for `summary.json` and the last line of the log."""
+        return {
+            "status": self.status,
+            "output": str(self.output),
+            "folder": str(self.folder),
+            "frames_total": self.frames_total,
+            "frames_done": self.frames_done,
+            "frames_reused": self.frames_reused,
+            "frames_failed": [
+                {"frame": frame, "reason": reason}
+                for frame, reason in sorted(self.frames_failed.items())
+            ],
+            "seconds": round(self.seconds, 3),
+            "evaluations": self.evaluations,
+            "workers": self.workers,
+        }
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything that a job reads, opened.
+
+    Attributes:
+        source: the input.
+        materials: the style pictures, and others that the job names.
+        notes: what a person should know before it starts, one sentence each.
+    """
+
+    source: ImageSource | MovingSource
+    materials: Materials
+    notes: tuple[str, ...]
+
+    def fingerprint(self) -> str:
+        """Hexadecimal text that changes when the input or another picture of the job does."""
+        return f"{self.source.fingerprint()}-{self.materials.fingerprint()}"
+
+
+def prepare(job: Job) -> Prepared:
+    """Open everything that the job reads, so that what is missing is found before any work.
+
+    Raises:
+        SourceError: the input or a style picture cannot be read.
+        OutputError: the output cannot have the form that the job asks for.
+        WeightsError: the model's weights cannot be had.
+    """
+    source = open_source(job.input, job.output.size, job.output.height)
+    if isinstance(source, ImageSource):
+        check_output_names(source, job.output)
+        notes: tuple[str, ...] = ()
+    else:
+        notes = (*source.notes, *check_output(job.output.path, job.output, source))
+    materials = read_materials(job)
+    if job.engine == "vgg":
+        fetch_weights(job.model)
+    return Prepared(source, materials, notes)
+
+
+def make_plan(job: Job) -> Plan:
+    """What `run` would render: shots and units. Reads the source, renders nothing.
+
+    Raises:
+        RenderError: something that the job reads is missing or wrong.
+    """
+    prepared = prepare(job)
+    return plan_units(job, prepared.source, prepared.fingerprint())
+
+
+def run(job: Job, *, on_event: OnEvent = lambda _: None, fresh: bool = False) -> Summary:
+    """Render a job, or finish it where an earlier run left off.
+
+    Args:
+        job: what to render.
+        on_event: is told what happens, as it happens.
+        fresh: throw away what an earlier run made.
+
+    Returns:
+        How it ended. Frames that cannot be rendered are no exception: they are in the summary.
+
+    Raises:
+        RenderError: the job cannot be rendered at all.
+        KeyboardInterrupt: it was interrupted; what is finished is kept, and so is a summary.
+    """
+    started = time.monotonic()
+    prepared = prepare(job)
+    source = prepared.source
+    with Store(job, fresh=fresh) as store:
+        plan = _settled_plan(job, prepared, store)
+        wanted = set(plan.frames)
+        reused = len(wanted & store.records.keys())
+        on_event(RunStarted(plan.total, reused, len(plan.shots), len(plan.units), store.folder))
+        for note in prepared.notes:
+            on_event(Note(note))
+        evaluations = 0
+
+        def watch(event: Event) -> None:
+            nonlocal evaluations
+            if isinstance(event, FrameDone):
+                evaluations += event.evaluations
+                if isinstance(source, ImageSource):
+                    finish_picture(job, event.frame, source, store)
+            on_event(event)
+
+        driver = Driver(job, plan, source, prepared.materials, store)
+
+        def summary(status: Status) -> Summary:
+            return Summary(
+                status,
+                job.output.path,
+                store.folder,
+                plan.total,
+                len(wanted & store.records.keys()),
+                reused,
+                driver.failed,
+                time.monotonic() - started,
+                evaluations,
+                driver.workers,
+            )
+
+        try:
+            if reused < plan.total:
+                with connected(job.farm):
+                    driver.run(watch)
+            if not driver.failed:
+                _finish(job, plan, source, store, on_event)
+        except BaseException as error:
+            interrupted = isinstance(error, KeyboardInterrupt)
+            store.write_summary(summary("incomplete" if interrupted else "failed").to_data())
+            raise
+        result = summary("incomplete" if driver.failed else "finished")
+        store.write_summary(result.to_data())
+        return result
+
+
+def _settled_plan(job: Job, prepared: Prepared, store: Store) -> Plan:
+    """The plan that an earlier run wrote down, or a new one."""
+    fingerprint = prepared.fingerprint()
+    plan = store.plan()
+    if plan is None:
+        plan = plan_units(job, prepared.source, fingerprint)
+        store.keep_plan(plan)
+    elif plan.fingerprint != fingerprint:
+        theirs, ours = plan.fingerprint.partition("-"), fingerprint.partition("-")
+        what = f"input.path: {job.input.path}" if theirs[0] != ours[0] else "a style picture"
+        raise SourceError(
+            f"{what} has changed since {store.folder} was begun; change it back, choose another "
+            f"output.path, or start over with --fresh"
+        )
+    return plan
+
+
+def _finish(
+    job: Job, plan: Plan, source: ImageSource | MovingSource, store: Store, on_event: OnEvent
+) -> None:
+    if isinstance(source, ImageSource):
+        # Each picture was written when it was committed, but a run may have died in between.
+        for frame in plan.frames:
+            if not picture_path(job, frame, source).exists():
+                finish_picture(job, frame, source, store)
+        count = plan.total
+    else:
+        count = finish_video(job, plan, source, store)
+    on_event(OutputWritten(job.output.path, count))

@@ -1,0 +1,142 @@
+"""The plan: which frames are rendered together and in what order.
+
+A pure function of job and source. It never looks at the farm, so the same job has the same plan, and
+with it the same pixels, on one worker or on twenty.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from typing import Any
+
+from render.errors import SourceError
+from render.media.images import ImageSource
+from render.media.source import MovingSource
+from render.motion.cuts import find_cuts
+from render.spec.job import Job
+from render.spec.media import VideoInput
+
+CHUNK = 16
+"""Independent pictures in one unit."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What is dispatched at once.
+
+    Attributes:
+        number: position in the plan.
+        shot: number of the shot that it belongs to.
+        frames: indices in the source, in the order of rendering.
+        chained: whether each frame is started from the one before it.
+    """
+
+    number: int
+    shot: int
+    frames: range
+    chained: bool
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All units of a job.
+
+    Attributes:
+        fingerprint: of everything that was read, to notice if it changes.
+        rate: frames per second of the source; `None` for pictures.
+        shots: frames between two cuts.
+        units: what is dispatched, in order.
+    """
+
+    fingerprint: str
+    rate: Fraction | None
+    shots: tuple[range, ...]
+    units: tuple[Unit, ...]
+
+    @property
+    def frames(self) -> Iterator[int]:
+        """Indices of all frames, in order."""
+        return (frame for shot in self.shots for frame in shot)
+
+    @property
+    def total(self) -> int:
+        """Number of frames."""
+        return sum(len(shot) for shot in self.shots)
+
+    def to_data(self) -> dict[str, Any]:
+        """The plan as plain data, for `plan.json`."""
+        return {
+            "fingerprint": self.fingerprint,
+            "rate": None if self.rate is None else str(self.rate),
+            "frames": self.total,
+            "shots": [_ends(shot) for shot in self.shots],
+            "units": [
+                {"shot": unit.shot, "frames": _ends(unit.frames), "chained": unit.chained}
+                for unit in self.units
+            ],
+        }
+
+    @classmethod
+    def from_data(cls, data: dict[str, Any]) -> Plan:
+        """The plan that `to_data` gave."""
+        return cls(
+            data["fingerprint"],
+            None if data["rate"] is None else Fraction(data["rate"]),
+            tuple(range(*shot) for shot in data["shots"]),
+            tuple(
+                Unit(number, unit["shot"], range(*unit["frames"]), unit["chained"])
+                for number, unit in enumerate(data["units"])
+            ),
+        )
+
+
+def plan_units(job: Job, source: ImageSource | MovingSource, fingerprint: str) -> Plan:
+    """Find the shots of the source and cut them into units.
+
+    Raises:
+        SourceError: the source cannot be read to its end, or a cut that the job names is no frame.
+    """
+    frames = source.frames
+    if isinstance(source, ImageSource):
+        chunks = [frames[first : first + CHUNK] for first in range(0, len(frames), CHUNK)]
+        units = tuple(Unit(n, 0, chunk, chained=False) for n, chunk in enumerate(chunks))
+        return Plan(fingerprint, None, (frames,), units)
+    assert isinstance(job.input, VideoInput)
+    if job.input.cuts is None:
+        starts = find_cuts(source.thumbnails(), source.rate)
+    else:
+        starts = _named_cuts(job.input.cuts, source)
+    ends = [0, *starts, len(frames)]
+    shots = tuple(frames[first:last] for first, last in pairwise(ends))
+    runs = [
+        (number, run)
+        for number, shot in enumerate(shots)
+        for run in split(shot, job.temporal.segment)
+    ]
+    chained = job.temporal.warm_start != "none"
+    units = tuple(Unit(n, shot, run, chained) for n, (shot, run) in enumerate(runs))
+    return Plan(fingerprint, source.rate, shots, units)
+
+
+def _named_cuts(cuts: Sequence[int], source: MovingSource) -> list[int]:
+    """Positions in the selected frames at which the cuts that the job lists fall."""
+    for cut in cuts:
+        if cut >= source.count:
+            raise SourceError(f"input.cuts: no frame {cut}; the frames are 0-{source.count - 1}")
+    positions = {bisect.bisect_left(source.frames, cut) for cut in cuts}
+    return sorted(position for position in positions if 0 < position < len(source.frames))
+
+
+def split(shot: range, longest: int | None) -> Iterator[range]:
+    """A shot in runs of equal length, give or take a frame, none longer than `longest`."""
+    count = 1 if longest is None else -(-len(shot) // longest)
+    for n in range(count):
+        yield shot[n * len(shot) // count : (n + 1) * len(shot) // count]
+
+
+def _ends(frames: range) -> list[int]:
+    return [frames.start, frames.stop, frames.step]

@@ -1,0 +1,119 @@
+"""What a person sees of a run: a bar on a terminal, lines in a log."""
+
+from __future__ import annotations
+
+import time
+from typing import Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from render.farm.events import (
+    Event,
+    FrameDone,
+    FrameFailed,
+    FrameRetried,
+    Note,
+    OutputWritten,
+    RunStarted,
+    WorkerLost,
+    WorkerReady,
+)
+
+LINE_EVERY = 10.0
+"""Seconds between two lines of progress in a log."""
+
+
+class Display:
+    """Shows events on a console; a context manager, to be called with each event."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._started = time.monotonic()
+        self._last_line = 0.0
+        self._total = 0
+        self._reused = 0
+        self._rendered = 0
+        self._evaluations = 0
+        self._shots = 0
+        self._bar: Progress | None = None
+        if console.is_terminal:
+            self._bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[pace]}"),
+                console=console,
+            )
+            self._task = self._bar.add_task("preparing", total=None, pace="")
+
+    def __enter__(self) -> Self:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def __call__(self, event: Event) -> None:
+        """Show one event."""
+        match event:
+            case RunStarted():
+                self._begin(event)
+            case Note():
+                self._say(event.text)
+            case WorkerReady():
+                gpus = f", GPU {', '.join(event.gpus)}" if event.gpus else ""
+                self._say(
+                    f"{event.worker} is ready on {event.node} ({event.device}{gpus}; "
+                    f"model loaded in {event.seconds:.1f} s)"
+                )
+            case FrameDone():
+                self._advance(event)
+            case FrameRetried():
+                self._say(f"frame {event.frame} failed, trying again: {event.reason}", "yellow")
+            case FrameFailed():
+                self._say(f"frame {event.frame} is set aside: {event.reason}", "red")
+            case WorkerLost():
+                self._say(f"{event.worker} died: {event.reason}", "yellow")
+            case OutputWritten():
+                self._say(f"wrote {event.path} ({event.frames} frames)")
+
+    def _begin(self, event: RunStarted) -> None:
+        self._started = time.monotonic()
+        self._total, self._reused, self._shots = event.frames, event.reused, event.shots
+        reused = f", {event.reused} of them finished before" if event.reused else ""
+        shots = f" in {event.shots} shots" if event.shots > 1 else ""
+        self._say(f"{event.frames} frames{shots}{reused}; output in {event.folder}")
+        if self._bar is not None:
+            self._bar.update(
+                self._task, total=event.frames, completed=event.reused, description="rendering"
+            )
+
+    def _advance(self, event: FrameDone) -> None:
+        self._rendered += 1
+        self._evaluations += event.evaluations
+        done = self._reused + self._rendered
+        shot = f"shot {event.shot + 1}/{self._shots}" if self._shots > 1 else "rendering"
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, description=shot, pace=self._pace())
+            return
+        now = time.monotonic()
+        if now - self._last_line >= LINE_EVERY or done == self._total:
+            self._last_line = now
+            self._say(f"{done}/{self._total} frames, {shot}, {self._pace()}")
+
+    def _pace(self) -> str:
+        """Speed and time left, from what this run rendered: reused frames cost nothing."""
+        seconds = max(time.monotonic() - self._started, 1e-3)
+        left = (self._total - self._reused - self._rendered) * seconds / self._rendered
+        clock = f"{int(left) // 3600}:{int(left) // 60 % 60:02}:{int(left) % 60:02}"
+        return f"{self._evaluations / seconds:.1f} evaluations/s, {clock} left"
+
+    def _say(self, text: str, colour: str | None = None) -> None:
+        text = escape(text)
+        self._console.print(
+            f"[{colour}]{text}[/]" if colour else text, highlight=False, soft_wrap=True
+        )

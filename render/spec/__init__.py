@@ -1,0 +1,1 @@
+"""The job: its models, YAML that knows its lines, overrides, JSON Schema."""

@@ -1,0 +1,70 @@
+"""What all models of the job file have in common."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo, model_validator
+from pydantic_core import PydanticCustomError
+
+
+class Model(BaseModel):
+    """A part of the job file: immutable, no key but its own, no value of another type.
+
+    Strict, because YAML has types: `"300"` is text and `true` is no number.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lists_as_tuples(cls, data: object) -> object:
+        """YAML has lists only; models hold tuples, which strict validation keeps apart."""
+        if not isinstance(data, dict):
+            return data
+        return {
+            key: tuple(value) if isinstance(value, list) else value for key, value in data.items()
+        }
+
+
+class CommandLineText(str):
+    """Text that was typed on the command line: a path in it is relative to the current folder."""
+
+    __slots__ = ()
+
+
+def _resolve(value: object, info: ValidationInfo) -> object:
+    """Make a path absolute, from the job file's folder (`context["folder"]`) or the current one."""
+    if not isinstance(value, str | Path):
+        return value
+    if value == "" or "\0" in str(value):
+        raise PydanticCustomError("path", "not a path", {"allowed": "a path"})
+    folder = Path.cwd()
+    if info.context and not isinstance(value, CommandLineText):
+        folder = info.context["folder"]
+    try:
+        path = folder / Path(value).expanduser()
+    except RuntimeError:
+        raise PydanticCustomError("path", "no such home folder", {"allowed": "a path"}) from None
+    return _without_dots(path)
+
+
+def _without_dots(path: Path) -> Path:
+    """Work out `..`, following links as the system would; the last name stays, link or not."""
+    if ".." not in path.parts:
+        return path
+    try:
+        return path.resolve() if path.name == ".." else path.parent.resolve() / path.name
+    except (OSError, RuntimeError):  # links that run in a circle: opening it will say so
+        return path
+
+
+JobPath = Annotated[Path, BeforeValidator(_resolve, json_schema_input_type=Path)]
+"""A path in a job file: absolute, or relative to the job file's own folder."""

@@ -1,0 +1,184 @@
+"""The job: everything that decides what is rendered, as one immutable model."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, PositiveInt, model_validator
+from pydantic_core import PydanticCustomError
+
+from render.spec.base import JobPath, Model
+from render.spec.layers import Arch, check_layers
+from render.spec.media import Input, Output
+from render.spec.style import Colour, Content, Style, Weight
+
+NEURAL_STYLE: dict[str, dict[str, object]] = {
+    "content": {"weight": 5.0},
+    "style": {"weight": 100.0, "layers": {f"relu{block}_1": 1.0 for block in range(1, 6)}},
+    "optimize": {"tv_weight": 1e-3},
+    "temporal": {"weight": 1000.0},
+}
+"""Defaults of jcjohnson's neural-style where they differ from ours, and of Ruder's temporal term."""
+
+
+class ModelSpec(Model):
+    """The network whose features are matched."""
+
+    arch: Arch = "vgg19"
+    """Architecture."""
+    weights: Literal["imagenet", "procedural"] | JobPath = "imagenet"
+    """`imagenet` (torchvision's, downloaded once), `procedural` (made on the spot, nothing to
+    download; paints well but recognises less), or the path of a state dict (.pth, .safetensors)."""
+    encoding: Literal["auto", "rgb", "caffe"] = "auto"
+    """Pixels that the weights expect: torchvision's normalised RGB, or Caffe's BGR 0 to 255 less
+    its mean. `auto` recognises the well-known Caffe files and takes others for RGB."""
+    pooling: Literal["auto", "max", "average", "l2"] = "auto"
+    """Pooling between blocks; `l2` is the root of the mean square; `auto` is `average` for procedural
+    weights, else `max`."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Precision of the convolutions; `auto` is bfloat16 where the hardware has matrix units for
+    it, else float32. Statistics and optimiser are always float32."""
+
+
+class Optimize(Model):
+    """How the pixels are optimised."""
+
+    optimizer: Literal["lbfgs", "adam"] = "lbfgs"
+    """L-BFGS with a backtracking line search, or Adam with steps of `learning_rate`."""
+    start: Literal["content", "noise", "style"] | JobPath = "content"
+    """What a frame that follows no other is started from: its own `content`, `noise` (from `seed` and
+    the frame's index), noise in the colours of the `style`, or the path of a picture. Noise takes
+    several times the evaluations, and weights that recognise forms."""
+    evaluations: PositiveInt = 300
+    """Evaluations of loss and gradient for a frame that follows no other, shared out over the scales."""
+    warm_evaluations: PositiveInt = 60
+    """Evaluations for a frame that starts from the previous one."""
+    scales: (
+        Literal["auto"]
+        | Annotated[int, Field(ge=1, le=16)]
+        | Annotated[tuple[PositiveInt, ...], Field(min_length=1, max_length=16)]
+    ) = "auto"
+    """Scales painted one after the other, coarse to fine: how many, or the share of the evaluations
+    that each gets, coarsest first: `[200, 100]`. `auto`: as many as the size asks for. A picture that
+    is too small for that many goes without the coarsest."""
+    scale_factor: Annotated[float, Field(ge=1.1, le=4)] = 2.0
+    """Size of each scale over that of the one before: 2, or for softer steps 1.4142."""
+    history: Annotated[int, Field(ge=1, le=200)] = 10
+    """Curvature pairs that L-BFGS keeps."""
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.02
+    """Largest step of Adam in one evaluation, pixels being 0 to 1."""
+    tv_weight: Weight = 0.4
+    """Weight of the total variation loss: more is smoother, less has more grain."""
+    tolerance: Weight = 0.0
+    """Stop a frame early when its loss fell by less than this share over 10 evaluations; 0: never."""
+
+
+class Temporal(Model):
+    """How the frames of a video hang together."""
+
+    warm_start: Literal["warped", "previous", "none"] = "warped"
+    """What a frame starts from: the previous result warped along the optical flow, the previous
+    result as it is, or its own content."""
+    flow: Literal["dis", "none"] = "dis"
+    """Optical flow: OpenCV's DIS, or none (then `warped` means `previous`)."""
+    weight: Weight = 20.0
+    """Weight of the pull towards the warped previous result, where the flow can be trusted."""
+    segment: Annotated[int, Field(ge=2)] | None = None
+    """Longest run of frames that one worker renders in order; longer shots are cut into runs that
+    start afresh, which shows as a jump. Empty: a shot is never cut."""
+
+
+class Farm(Model):
+    """Who does the work. Nothing here changes a pixel, except `cpus_per_worker` (by rounding)."""
+
+    workers: PositiveInt | Literal["auto"] = "auto"
+    """Number of workers; `auto`: one for each GPU, or on machines without one for each CPU share."""
+    gpus_per_worker: Annotated[float, Field(ge=0, le=16)] | Literal["auto"] = "auto"
+    """GPUs of a worker; `auto`: 1 where the cluster has any, else 0."""
+    cpus_per_worker: PositiveInt = 1
+    """CPUs of a worker, and the threads that it computes with."""
+    retries: Annotated[int, Field(ge=0, le=100)] = 2
+    """How often a frame is tried again, and a lost worker replaced at the same frame."""
+    in_flight: Annotated[int, Field(ge=1, le=64)] = 2
+    """Frames that may wait at a worker, the one being painted included."""
+    address: str | None = None
+    """Ray cluster to join; empty: the one that the program runs on, else a local one of its own."""
+
+
+class Job(Model):
+    """One job file, checked and complete."""
+
+    version: Literal[1] = 1
+    """Version of the job file's format."""
+    input: Input
+    """What is rendered."""
+    output: Output
+    """Where the result goes and in what form."""
+    style: Style
+    """What it should look like."""
+    content: Content = Content()
+    """What it should still show."""
+    colour: Colour = Colour()
+    """Whose colours it has."""
+    objective: Literal["normalized", "neural-style"] = "normalized"
+    """`normalized`: every loss is divided by what it is worth at the content, so that weights mean the
+    same at every size. `neural-style`: exactly the objective of jcjohnson's program, for settings from
+    there, which are made for Caffe weights; without margin or moved colours. Then `content.weight` is
+    5, `style.weight` 100, every style layer 1, `optimize.tv_weight` 0.001 and `temporal.weight` 1000
+    (Ruder's) unless the job says otherwise."""
+    model: ModelSpec = ModelSpec()
+    """The network."""
+    optimize: Optimize = Optimize()
+    """The optimiser."""
+    temporal: Temporal = Temporal()
+    """Coherence between frames of a video."""
+    farm: Farm = Farm()
+    """The workers."""
+    engine: Literal["vgg", "passthrough"] = "vgg"
+    """`passthrough` sends every frame through the whole farm and repaints nothing."""
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    """Seed of everything random."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_of_neural_style(cls, data: object) -> object:
+        if not isinstance(data, dict) or data.get("objective") != "neural-style":
+            return data
+        filled = dict(data)
+        for part, defaults in NEURAL_STYLE.items():
+            given = data.get(part, {})
+            if isinstance(given, dict):
+                filled[part] = {**defaults, **given}
+        return filled
+
+    @model_validator(mode="after")
+    def _layers_exist(self) -> Self:
+        check_layers(self.model.arch, {"style": self.style.layers, "content": self.content.layers})
+        return self
+
+    @model_validator(mode="after")
+    def _objective_exists(self) -> Self:
+        """Refuse weights of nothing, and what jcjohnson's objective has no place for."""
+        other = {
+            ("style", "regions"): bool(self.style.regions),
+            ("style", "loss"): self.style.loss != "gram",
+            ("content", "colours"): self.content.colours == "style",
+        }
+        style, content, tv = self.style.weight, self.content.weight, self.optimize.tv_weight
+        if not any((style, content, tv)):
+            raise PydanticCustomError(
+                "weights",
+                "all weights are 0",
+                {
+                    "loc": ("style", "weight"),
+                    "allowed": "a number > 0 for it or content.weight or optimize.tv_weight",
+                },
+            )
+        for loc, wrong in other.items():
+            if self.objective == "neural-style" and wrong:
+                raise PydanticCustomError(
+                    "objective",
+                    "not with objective: neural-style",
+                    {"loc": loc, "allowed": "no such key, or objective: normalized"},
+                )
+        return self

@@ -1,0 +1,277 @@
+"""The output folder: what is finished is on disk, whole, and written down.
+
+A frame goes to a temporary name in its own folder, is flushed to the disk, renamed, and then recorded
+in the ledger, an append-only file of JSON lines. A second run believes a line only if the file is
+there and has the recorded digest; so a crash at any point costs at most the frame in hand.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO, Any, Self
+
+import yaml
+
+from render.errors import OutputError
+from render.plan import Plan
+from render.spec.job import Job
+from render.spec.load import dump_job
+from render.spec.media import VideoInput
+
+_PAINTING_KEYS = ("size", "height")
+"""Keys of `output` that decide what is painted; the others say only how it is written."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One line of the ledger: a finished frame.
+
+    Attributes:
+        frame: index in the source.
+        file: committed file, relative to the store's folder.
+        sha256: digest of its bytes.
+        info: what is known of its making: unit, worker, seconds, evaluations, loss.
+    """
+
+    frame: int
+    file: str
+    sha256: str
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+
+def store_folder(job: Job) -> Path:
+    """`out/clip.render` beside `out/clip.mp4`; `out/.render` in a folder of pictures `out`."""
+    path = job.output.path
+    video = isinstance(job.input, VideoInput)
+    return path.with_suffix(".render") if video else path / ".render"
+
+
+class Store:
+    """The output of one job, held by one run at a time; use as a context manager.
+
+    Attributes:
+        folder: where everything but the final result lies.
+        records: finished frames, by index.
+    """
+
+    def __init__(self, job: Job, *, fresh: bool = False) -> None:
+        """Take the output folder, and read what an earlier run of this job finished.
+
+        Args:
+            job: whose output this is.
+            fresh: throw away what is there and start over.
+
+        Raises:
+            OutputError: the folder cannot be written, another run holds it, or it holds the
+                frames of a job with other settings.
+        """
+        self.job = job
+        self.folder = store_folder(job)
+        self.records: dict[int, Record] = {}
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock = self._take_lock()
+        except OSError as error:
+            raise OutputError(
+                f"output.path: {self.folder} cannot be written ({error.strerror}); choose another path"
+            ) from error
+        try:
+            if fresh:
+                self._clear()
+            self._settle_job()
+            self.ledger = self._open_ledger()
+        except BaseException:
+            self._lock.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.ledger.close()
+        self._lock.close()
+
+    def plan(self) -> Plan | None:
+        """The plan that an earlier run wrote down, if it did."""
+        data = self._read_json("plan.json")
+        return None if data is None else Plan.from_data(data)
+
+    def keep_plan(self, plan: Plan) -> None:
+        """Write the plan down for later runs."""
+        write_atomically(self.folder / "plan.json", _json(plan.to_data()).encode())
+
+    def commit(self, frame: int, file: str, data: bytes, info: Mapping[str, Any]) -> Record:
+        """Make a frame durable, then write it into the ledger.
+
+        Args:
+            frame: index in the source.
+            file: name of the committed file, relative to the store's folder.
+            data: its bytes.
+            info: what is known of its making.
+        """
+        write_atomically(self.folder / file, data)
+        record = Record(frame, file, hashlib.sha256(data).hexdigest(), info)
+        self.ledger.write(json.dumps(asdict(record)).encode() + b"\n")
+        self.ledger.flush()
+        self.records[frame] = record  # before the wait for the disk, where an interrupt would fall
+        os.fsync(self.ledger.fileno())
+        return record
+
+    def read(self, frame: int) -> bytes:
+        """The committed bytes of a finished frame."""
+        return (self.folder / self.records[frame].file).read_bytes()
+
+    def receipt(self) -> dict[str, Any] | None:
+        """What the final file was made of, when it was last written; `None` if it was not."""
+        return self._read_json("output.json")
+
+    def keep_receipt(self, receipt: Mapping[str, Any]) -> None:
+        """Note what the final file was made of."""
+        write_atomically(self.folder / "output.json", _json(receipt).encode())
+
+    def write_summary(self, summary: Mapping[str, Any]) -> None:
+        """Write `summary.json`."""
+        write_atomically(self.folder / "summary.json", _json(summary).encode())
+
+    def _read_json(self, name: str) -> dict[str, Any] | None:
+        path = self.folder / name
+        try:
+            data: dict[str, Any] = json.loads(path.read_text())
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
+            raise OutputError(f"{path} is damaged; start over with --fresh") from error
+        return data
+
+    def _take_lock(self) -> IO[bytes]:
+        """Lock the folder; the system lets go of the lock when this process ends, however it does."""
+        lock = (self.folder / "lock").open("ab")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            raise OutputError(f"another run is writing to {self.folder}; wait for it") from None
+        return lock
+
+    def _clear(self) -> None:
+        for path in self.folder.iterdir():
+            if path.name == "lock":
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+    def _settle_job(self) -> None:
+        """Write the job down, or hold it against the one whose frames are here."""
+        path = self.folder / "job.yaml"
+        if path.exists():
+            changes = list(
+                _changes(_painting(yaml.safe_load(path.read_text())), _painting_of(self.job))
+            )
+            if changes:
+                raise OutputError(
+                    f"{self.folder} holds frames of this job with other settings: "
+                    + "; ".join(changes)
+                    + ". Change them back, choose another output.path, or start over with --fresh"
+                )
+        write_atomically(path, dump_job(self.job).encode())
+
+    def _open_ledger(self) -> IO[bytes]:
+        """Read the ledger, drop a last line that a crash cut short, and open it for more."""
+        path = self.folder / "ledger" / "frames.jsonl"
+        path.parent.mkdir(exist_ok=True)
+        whole = 0
+        if path.exists():
+            for line in path.read_bytes().splitlines(keepends=True):
+                if not line.endswith(b"\n"):
+                    break
+                whole += len(line)
+                record = _parse(line)
+                if record is not None and self._is_whole(record):
+                    self.records[record.frame] = record
+        ledger = path.open("ab")
+        ledger.truncate(whole)
+        return ledger
+
+    def _is_whole(self, record: Record) -> bool:
+        path = self.folder / record.file
+        with suppress(OSError), path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == record.sha256
+        return False
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file so that it is there whole or not at all, and stays after a power cut."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except OSError as error:
+        Path(temporary).unlink(missing_ok=True)
+        raise OutputError(f"{path} cannot be written: {error.strerror}") from error
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _parse(line: bytes) -> Record | None:
+    """The record in a line; `None` if the line is damaged: its frame is then rendered again."""
+    try:
+        return Record(**json.loads(line))
+    except (ValueError, TypeError):
+        return None
+
+
+def _painting_of(job: Job) -> dict[str, Any]:
+    return _painting(yaml.safe_load(dump_job(job)))
+
+
+def _painting(data: dict[str, Any]) -> dict[str, Any]:
+    """The settings that decide what the frames look like.
+
+    Left out: the farm, but for its threads, which change rounding, and how the video is encoded.
+    """
+    kept = {key: value for key, value in data.items() if key not in ("farm", "output")}
+    output = data.get("output", {})
+    kept["output"] = {key: output.get(key) for key in _PAINTING_KEYS}
+    threads = data.get("farm", {}).get("cpus_per_worker")
+    kept["farm"] = {"cpus_per_worker": threads}
+    return kept
+
+
+def _changes(old: object, new: object, key: str = "") -> Iterator[str]:
+    """Differences of two trees of plain data, as `key: old → new`."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for name in sorted(old.keys() | new.keys()):
+            yield from _changes(old.get(name), new.get(name), f"{key}.{name}" if key else str(name))
+    elif old != new:
+        yield f"{key}: {_short(old)} → {_short(new)}"
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _json(data: Mapping[str, Any]) -> str:
+    return json.dumps(data, indent=2) + "\n"

@@ -1,0 +1,80 @@
+"""The terms of the objective, each a function from tensors to one loss a sample (B).
+
+C channels, M = H·W positions. All are means, so that they do not grow with the picture. A guide (see
+`guides`) says what each position counts.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def gram(features: Tensor, guide: Tensor | None = None) -> Tensor:
+    """Gram matrices F·Fᵀ/M (B×C×C, float32 or wider) of B×C×H×W features; Gatys et al. 2016, eq. 3.
+
+    Divided by the number of positions alone, so that pictures of different sizes compare. With a
+    guide g (B×1×H×W, whose squares sum to 1) it is Σ g²·f·fᵀ.
+    """
+    wide = _wide(features)
+    if guide is not None:
+        guided = (wide * guide).flatten(2)
+        return torch.bmm(guided, guided.mT)
+    flat = wide.flatten(2)
+    return torch.bmm(flat, flat.mT) / flat.shape[2]
+
+
+def gram_distance(matrix: Tensor, target: Tensor) -> Tensor:
+    """Squared Frobenius distance Σ(G − A)² of B×C×C from C×C or B×C×C matrices; ibid., eq. 4."""
+    return (matrix - target).square().sum((1, 2))
+
+
+def content_distance(features: Tensor, target: Tensor, guide: Tensor | None = None) -> Tensor:
+    """Mean squared difference of B×C×H×W features; Gatys et al. 2016, eq. 1 up to its constant."""
+    difference = _wide(features - target)
+    if guide is not None:
+        return (guide * difference).square().sum((1, 2, 3)) / features.shape[1]
+    return difference.square().mean((1, 2, 3))
+
+
+def spread(features: Tensor, guide: Tensor | None = None) -> Tensor:
+    """Mean over the channels of each channel's variance in a B×C×H×W tensor."""
+    wide = _wide(features)
+    if guide is None:
+        return wide.var((2, 3), correction=0).mean(1)
+    mean = (wide * guide.square()).sum((2, 3), keepdim=True)
+    return ((wide - mean) * guide).square().sum((2, 3)).mean(1)
+
+
+def total_variation(pixels: Tensor) -> Tensor:
+    """Mean squared difference of neighbours, down plus across, of B×3×H×W pixels."""
+    down = (pixels[:, :, 1:] - pixels[:, :, :-1]).square().mean((1, 2, 3))
+    across = (pixels[:, :, :, 1:] - pixels[:, :, :, :-1]).square().mean((1, 2, 3))
+    return down + across
+
+
+def summed_variation(pixels: Tensor) -> Tensor:
+    """Half the sum of squared differences of neighbours in B×3×H×W pixels.
+
+    Its gradient is the total variation term of jcjohnson's neural-style, which has no value there:
+    x(i, j) − x(i, j+1) and x(i, j) − x(i+1, j) for all i, j but the last row and column.
+    """
+    corner = pixels[:, :, :-1, :-1]
+    across = corner - pixels[:, :, :-1, 1:]
+    down = corner - pixels[:, :, 1:, :-1]
+    return 0.5 * (across.square() + down.square()).sum((1, 2, 3))
+
+
+def masked_distance(pixels: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    """Temporal loss Σ m·(x − w)² / D, D = 3·H·W; Ruder et al. 2016, eq. 7.
+
+    Args:
+        pixels: B×3×H×W.
+        target: B×3×H×W, the previous result warped to this frame.
+        mask: B×1×H×W, 1 where the warp can be trusted.
+    """
+    return (mask * (pixels - target).square()).mean((1, 2, 3))
+
+
+def _wide(features: Tensor) -> Tensor:
+    return features if features.dtype == torch.float64 else features.float()

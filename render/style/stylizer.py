@@ -1,0 +1,293 @@
+"""The engine's face: a content picture in, a painted picture out; tensors only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from render.errors import EngineError
+from render.style.adam import minimize_adam
+from render.style.colour import Palette, blend_palettes, match_palette, match_tones, palette
+from render.style.guides import feather, without_overlap
+from render.style.keeping import Keeping
+from render.style.lbfgs import Minimum, minimize
+from render.style.objective import Objective, Pull, Region, Weights
+from render.style.pyramid import resize, scale_sizes, share_evaluations
+from render.style.starts import Start, seeded_noise, style_noise
+from render.style.targets import Recolour, Styles
+from render.style.vgg import Vgg, smallest_side
+
+MARGIN = 8
+"""Pixels painted beyond every edge and cut off again. A pixel at the edge of a network's input is
+seen by padded filters: left to itself it turns to noise, and its odd curvature slows L-BFGS down."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How a picture is optimised, and how long.
+
+    Attributes:
+        evaluations: of loss and gradient, over all scales, for a picture that follows no other.
+        warm_evaluations: for a picture that starts from something better, at full size alone.
+        history: curvature pairs of L-BFGS.
+        tolerance: see `minimize`.
+        optimizer: `lbfgs` or `adam`.
+        learning_rate: of Adam.
+        scales: how many at most; `None`: as many as the size asks for.
+        shares: the evaluations of each scale relative to the others'; `None`: falling.
+        factor: size of a scale over that of the one before.
+    """
+
+    evaluations: int
+    warm_evaluations: int
+    history: int = 10
+    tolerance: float = 0.0
+    optimizer: Literal["lbfgs", "adam"] = "lbfgs"
+    learning_rate: float = 0.02
+    scales: int | None = None
+    shares: tuple[int, ...] | None = None
+    factor: float = 2.0
+
+
+@dataclass(frozen=True)
+class Stylized:
+    """A painted batch.
+
+    Attributes:
+        pixels: B×3×H×W, float32, 0 to 1.
+        terms: the weighted parts of the loss at the end (B each), by name.
+        trace: the loss after each evaluation, scale after scale (E×B).
+    """
+
+    pixels: Tensor
+    terms: dict[str, Tensor]
+    trace: Tensor
+
+    @property
+    def evaluations(self) -> int:
+        """Evaluations made, over all scales."""
+        return self.trace.shape[0]
+
+
+class Stylizer:
+    """Paints pictures in the styles that it holds.
+
+    Args:
+        vgg: the network, which has all layers of `weights`.
+        weights: of the terms of the objective.
+        styles: the style pictures, bound to regions if there are any.
+        budget: how to optimise, and how long.
+        repaint: move the content to the styles' palette before anything else. A network that tells
+            forms from colours does this by itself; one that does not fights over every colour that
+            the styles lack, and ends with neither form nor colour. Not in the form `neural-style`.
+        start: what pictures that follow no other are started from.
+        keeping: which of the content's colours are kept.
+        feather: width over which the edges of regions are softened, over the picture's long side.
+    """
+
+    def __init__(
+        self,
+        vgg: Vgg,
+        weights: Weights,
+        styles: Styles,
+        budget: Budget,
+        *,
+        repaint: bool = False,
+        start: Start = "content",
+        keeping: Keeping = Keeping(),  # noqa: B008 frozen
+        feather: float = 0.01,
+    ) -> None:
+        exact = weights.form == "neural-style"
+        self.vgg = vgg
+        self.weights = weights
+        self.styles = styles
+        self.budget = budget
+        self._repaint = repaint and not exact
+        self._margin = 0 if exact else MARGIN
+        self._start = start
+        self._keeping = keeping
+        self._feather = feather
+        self._palettes = styles.palettes()
+
+    def stylize(
+        self,
+        content: Tensor,
+        start: Tensor | None = None,
+        pull: Pull | None = None,
+        *,
+        areas: Sequence[Tensor] = (),
+        opaque: Tensor | None = None,
+        seeds: Sequence[int] = (),
+    ) -> Stylized:
+        """Paint a batch of pictures of one size.
+
+        Args:
+            content: B×3×H×W, 0 to 1.
+            start: where to start from, of the same shape, at full size and with the small budget;
+                `None`: from what this stylizer starts from, coarse to fine.
+            pull: what the temporal loss pulls towards.
+            areas: B×1×H×W, 0 to 1, for each region of `styles`.
+            opaque: B×1×H×W; where it is 0, the content stays and does not count.
+            seeds: of random starts, one for each sample.
+
+        Raises:
+            EngineError: the picture is too small for the layers, not all its numbers are finite, or
+                masks are missing or of another shape.
+        """
+        content = content.to(self.vgg.device, torch.float32)
+        self._check(content, areas, opaque)
+        height, width = content.shape[-2:]
+        opaque = None if opaque is None else opaque.to(content)
+        regions = self._areas(areas, content)
+        source = self._keeping.before(content)
+        recolour = self._recolour(source, regions, opaque)
+        palettes = self._palettes if recolour is None else self.styles.palettes(recolour)
+        mixture = blend_palettes(palettes, [1 / len(palettes)] * len(palettes))
+        if self._repaint:
+            source = _repainted(source, palettes, regions, opaque)
+        if start is None:
+            sizes, budgets = self._scales(width, height)
+            current = self._first(source, sizes[0], mixture, seeds)
+        else:
+            sizes, budgets = [(width, height)], [self.budget.warm_evaluations]
+            current = self._keeping.start(start.to(content), mixture)
+            if pull is not None:
+                pull = Pull(self._keeping.start(pull.target.to(content), mixture), pull.mask)
+        traces = []
+        for (w, h), evaluations in zip(sizes, budgets, strict=True):
+            last = (w, h) == (width, height)
+            clear = None if opaque is None else resize(opaque, w, h)
+            small = resize(source, w, h)
+            current = resize(current, w, h)
+            if clear is not None:
+                current = torch.where(clear > 0, current, small)
+            targets = self.styles.targets(max(w, h), recolour)
+            objective = Objective(
+                self.vgg,
+                self.weights,
+                [
+                    Region(target, area, binding.weight)
+                    for target, area, binding in zip(
+                        targets, self._scaled(regions, w, h), self.styles.bindings, strict=True
+                    )
+                ],
+                self._with_margin(small),
+                self._pull_with_margin(pull) if pull is not None and last else None,
+                None if clear is None else self._with_margin(clear),
+            )
+            found = self._minimize(objective, self._with_margin(current).flatten(1), evaluations)
+            canvas = found.point.view(objective.shape)
+            margin = self._margin
+            current = canvas[:, :, margin : margin + h, margin : margin + w]
+            traces.append(found.trace)
+        with torch.no_grad():
+            terms = objective.terms(canvas)
+        result = self._keeping.after(current, content, opaque)
+        if opaque is not None:
+            result = torch.where(opaque > 0, result, content)
+        return Stylized(result, terms, torch.cat(traces))
+
+    def _check(self, content: Tensor, areas: Sequence[Tensor], opaque: Tensor | None) -> None:
+        if not bool(torch.isfinite(content).all()):
+            raise EngineError("the picture holds numbers that are not finite")
+        height, width = content.shape[-2:]
+        if len(areas) != self.styles.regions:
+            raise EngineError(
+                f"style.regions: {len(areas)} masks for {self.styles.regions} regions"
+            )
+        named = {f"style.regions.{n}.content": area for n, area in enumerate(areas)}
+        if opaque is not None:
+            named["the picture's alpha"] = opaque
+        for name, mask in named.items():
+            if mask.shape[-2:] != content.shape[-2:]:
+                raise EngineError(
+                    f"{name}: a mask of {mask.shape[-1]}×{mask.shape[-2]} for a picture of "
+                    f"{width}×{height}; they must have one size"
+                )
+            if not bool(torch.isfinite(mask).all()):
+                raise EngineError(f"{name}: the mask holds numbers that are not finite")
+
+    def _areas(self, areas: Sequence[Tensor], content: Tensor) -> list[Tensor]:
+        width = self._feather * max(content.shape[-2:])
+        soft = [feather(area.to(content).clamp(0, 1), width) for area in areas]
+        return without_overlap(soft) if soft else []
+
+    def _scaled(self, regions: Sequence[Tensor], w: int, h: int) -> list[Tensor | None]:
+        return [self._with_margin(resize(area, w, h)) for area in regions] or [None]
+
+    def _recolour(
+        self, source: Tensor, regions: Sequence[Tensor], opaque: Tensor | None
+    ) -> Recolour | None:
+        if not self._keeping.recolours_styles:
+            return None
+        whole = torch.ones_like(source[:, :1]) if opaque is None else opaque
+        own = [palette(source, whole * area) for area in regions] or [palette(source, opaque)]
+        return lambda number, pixels: self._keeping.style(pixels, own[number])
+
+    def _scales(self, width: int, height: int) -> tuple[list[tuple[int, int]], list[int]]:
+        budget = self.budget
+        count = budget.scales if budget.shares is None else len(budget.shares)
+        least = smallest_side(self.weights.layers()) * 3 // 2
+        sizes = scale_sizes(width, height, least, budget.factor, count)
+        return sizes, share_evaluations(
+            budget.evaluations, len(sizes), budget.factor, budget.shares
+        )
+
+    def _first(
+        self, source: Tensor, size: tuple[int, int], styles: Palette, seeds: Sequence[int]
+    ) -> Tensor:
+        """The start of a picture that follows no other; noise is as fine as the coarsest scale."""
+        if self._start == "content":
+            return source
+        if isinstance(self._start, Tensor):
+            height, width = source.shape[-2:]
+            given = resize(self._start.to(source), width, height)
+            return self._keeping.start(given, styles).expand_as(source)
+        seeds = seeds or [0] * source.shape[0]
+        if self._start == "noise":
+            return seeded_noise(*size, seeds).to(source)
+        return style_noise(*size, seeds, styles).to(source)
+
+    def _minimize(self, objective: Objective, start: Tensor, evaluations: int) -> Minimum:
+        budget = self.budget
+        run = (
+            partial(minimize, history=budget.history)
+            if budget.optimizer == "lbfgs"
+            else partial(minimize_adam, learning_rate=budget.learning_rate)
+        )
+        return run(objective, start, evaluations=evaluations, tolerance=budget.tolerance)
+
+    def _with_margin(self, pixels: Tensor) -> Tensor:
+        """The picture, mirrored beyond its edges."""
+        if self._margin == 0:
+            return pixels
+        return functional.pad(pixels, (self._margin,) * 4, "reflect")
+
+    def _pull_with_margin(self, pull: Pull) -> Pull:
+        """Nothing pulls in the margin."""
+        mask = functional.pad(pull.mask, (self._margin,) * 4)
+        return Pull(self._with_margin(pull.target), mask)
+
+
+def _moved(source: Tensor, styles: Palette, area: Tensor | None) -> Tensor:
+    """The content in the tones and colours of the styles."""
+    return match_palette(match_tones(source, styles, area), styles, area)
+
+
+def _repainted(
+    source: Tensor, palettes: Sequence[Palette], regions: Sequence[Tensor], opaque: Tensor | None
+) -> Tensor:
+    """The content in the styles' palettes, each region in that of its own; the rest as it is."""
+    if not regions:
+        return _moved(source, palettes[0], opaque)
+    whole = torch.ones_like(source[:, :1]) if opaque is None else opaque
+    moved = (1 - torch.stack(list(regions)).sum(0)).clamp_min(0) * source
+    for area, styles in zip(regions, palettes, strict=True):
+        moved = moved + area * _moved(source, styles, whole * area)
+    return moved.clamp(0, 1)

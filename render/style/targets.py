@@ -1,0 +1,177 @@
+"""Style pictures, and the targets that are made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from render.errors import EngineError
+from render.style.colour import Palette, blend_palettes, palette
+from render.style.guides import guide
+from render.style.pyramid import fit_size, resize
+from render.style.statistics import (
+    Moments,
+    StyleLoss,
+    StyleTarget,
+    blend,
+    make_target,
+    moments,
+)
+from render.style.vgg import Vgg, smallest_side
+
+_PALETTE_SIDE = 256
+"""Long side at which recoloured style pictures are measured: colours need no detail."""
+
+
+@dataclass(frozen=True)
+class StylePicture:
+    """A style picture.
+
+    Attributes:
+        pixels: 1×3×H×W, 0 to 1.
+        share: in a blend, relative to the others'.
+        opaque: 1×1×H×W, 0 where the picture is clear and does not count; `None`: it is solid.
+    """
+
+    pixels: Tensor
+    share: float = 1.0
+    opaque: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Binding:
+    """What a region of the content is painted like.
+
+    Attributes:
+        image: number of the style picture; `None`: the blend of all.
+        part: 1×1×H×W over that picture, what of it counts; `None`: all of it.
+        weight: of the region beside others.
+    """
+
+    image: int | None = None
+    part: Tensor | None = None
+    weight: float = 1.0
+
+
+Recolour = Callable[[int, Tensor], Tensor]
+"""From the number of a region and a style picture (1×3×H×W) to what counts there (B×3×H×W)."""
+
+
+class Styles:
+    """Style pictures bound to regions, and their targets, made once for every size.
+
+    Args:
+        vgg: the network.
+        layers: of the style loss.
+        loss: what is compared.
+        pictures: at least one.
+        bindings: one for each region; none: the whole picture is one, in the blend of all.
+        scale: long side of the style pictures over that of the result.
+
+    Raises:
+        EngineError: a picture or a part of it holds nothing that counts.
+    """
+
+    def __init__(
+        self,
+        vgg: Vgg,
+        layers: Collection[str],
+        loss: StyleLoss,
+        pictures: Sequence[StylePicture],
+        bindings: Sequence[Binding] = (),
+        scale: float = 1.0,
+    ) -> None:
+        self.bindings = tuple(bindings) or (Binding(),)
+        self.regions = len(bindings)
+        self._vgg = vgg
+        self._layers = tuple(layers)
+        self._loss = loss
+        self._scale = scale
+        self._sources = [_sources(each, pictures, vgg.device) for each in self.bindings]
+        self._cache: dict[int, list[StyleTarget]] = {}
+        for number, picture in enumerate(pictures):
+            if not bool(torch.isfinite(picture.pixels).all()):
+                raise EngineError(f"style.images.{number} holds numbers that are not finite")
+        for number, sources in enumerate(self._sources):
+            if any(area is not None and area.max() <= 0 for _, area, _ in sources):
+                raise EngineError(
+                    f"style.regions.{number}: nothing of its style picture counts; the mask is black"
+                    if bindings
+                    else "style.images: a style picture is clear everywhere"
+                )
+
+    def palettes(self, recolour: Recolour | None = None) -> list[Palette]:
+        """The palette of each region's style."""
+        return [
+            blend_palettes(
+                [
+                    palette(*self._measured(number, pixels, area, recolour))
+                    for pixels, area, _ in sources
+                ],
+                [share for *_, share in sources],
+            )
+            for number, sources in enumerate(self._sources)
+        ]
+
+    def targets(self, long_side: int, recolour: Recolour | None = None) -> list[StyleTarget]:
+        """The target of each region for results of this long side.
+
+        Kept for the next call, unless style pictures are recoloured for each content.
+        """
+        if recolour is not None:
+            return [self._target(n, long_side, recolour) for n in range(len(self.bindings))]
+        if long_side not in self._cache:
+            numbers = range(len(self.bindings))
+            self._cache[long_side] = [self._target(n, long_side, None) for n in numbers]
+        return self._cache[long_side]
+
+    def _target(self, number: int, long_side: int, recolour: Recolour | None) -> StyleTarget:
+        parts: dict[str, list[Moments]] = {name: [] for name in self._layers}
+        shares = []
+        for pixels, area, share in self._sources[number]:
+            size = fit_size(pixels.shape[-1], pixels.shape[-2], long_side * self._scale)
+            least = smallest_side(self._layers)
+            if min(size) < least:
+                raise EngineError(
+                    f"style.images: a style picture of {size[0]}×{size[1]} is too small for "
+                    f"style.layers, which need {least} pixels a side; give a larger one, or raise "
+                    f"style.scale or output.size"
+                )
+            small = resize(pixels, *size)
+            small = small if recolour is None else recolour(number, small)
+            where = None if area is None else resize(area, *size)
+            with torch.no_grad():
+                features = self._vgg.features(small)
+                for name in self._layers:
+                    of = features[name]
+                    seen = None if where is None else guide(where, of.shape[-2], of.shape[-1])
+                    parts[name].append(moments(of, self._loss, seen))
+            shares.append(share)
+        return {name: make_target(blend(each, shares), self._loss) for name, each in parts.items()}
+
+    @staticmethod
+    def _measured(
+        number: int, pixels: Tensor, area: Tensor | None, recolour: Recolour | None
+    ) -> tuple[Tensor, Tensor | None]:
+        if recolour is None:
+            return pixels, area
+        size = fit_size(pixels.shape[-1], pixels.shape[-2], _PALETTE_SIDE)
+        small = recolour(number, resize(pixels, *size))
+        return small, None if area is None else resize(area, *size)
+
+
+def _sources(
+    binding: Binding, pictures: Sequence[StylePicture], device: torch.device
+) -> list[tuple[Tensor, Tensor | None, float]]:
+    """Pixels, area and share of the style pictures that a region is painted like."""
+    chosen = pictures if binding.image is None else [pictures[binding.image]]
+    total = sum(picture.share for picture in chosen)
+    found = []
+    for picture in chosen:
+        masks = [mask.to(device) for mask in (picture.opaque, binding.part) if mask is not None]
+        area = torch.stack(masks).prod(0) if masks else None
+        found.append((picture.pixels.to(device), area, picture.share / total))
+    return found

@@ -1,0 +1,174 @@
+"""VGG-16 and VGG-19 as far down as the chosen layers: pixels in, features out.
+
+Written with plain convolutions instead of torchvision's module, because features are wanted before
+and after each ReLU, the paddings differ, and everything below the deepest chosen layer is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from render.errors import EngineError
+from render.spec.layers import BLOCKS, Arch, layer_names
+
+Pooling = Literal["max", "average", "l2"]
+Padding = Literal["zeros", "replicate"]
+
+
+@dataclass(frozen=True)
+class Convolutions:
+    """The weights of the feature layers, whatever they came from.
+
+    Attributes:
+        arch: which VGG.
+        kernels: one C_out×C_in×3×3 tensor for each convolution from the pixels on; they expect RGB
+            from 0 to 1, any normalisation being folded into the first.
+        biases: one C_out tensor for each.
+        padding: what the deeper convolutions see outside the picture, as they were trained.
+        zero: the RGB pixel, 0 to 1, that is nought to the network as it was trained.
+        unit: what 1 in our pixels is in those that the network was trained with.
+    """
+
+    arch: Arch
+    kernels: Sequence[Tensor]
+    biases: Sequence[Tensor]
+    padding: Padding
+    zero: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    unit: float = 1.0
+
+
+def convolution_names(arch: Arch) -> tuple[str, ...]:
+    """`conv1_1`, `conv1_2`, ... in the order of `Convolutions.kernels`."""
+    return tuple(name for name in layer_names(arch) if name.startswith("conv"))
+
+
+def convolution_shapes(arch: Arch) -> tuple[tuple[int, int], ...]:
+    """(C_out, C_in) of each convolution."""
+    channels = [3]
+    for block, count in enumerate(BLOCKS[arch]):
+        channels += [min(64 << block, 512)] * count
+    return tuple(zip(channels[1:], channels, strict=False))
+
+
+def depth(arch: Arch, layers: Collection[str]) -> int:
+    """Number of convolutions down to the deepest of `layers`.
+
+    Raises:
+        EngineError: `arch` has not all of them.
+    """
+    unknown = sorted(set(layers) - set(layer_names(arch)))
+    if unknown:
+        raise EngineError(f"{arch} has no layer {unknown[0]}")
+    names = convolution_names(arch)
+    return 1 + max(names.index("conv" + layer[4:]) for layer in layers)
+
+
+def smallest_side(layers: Collection[str]) -> int:
+    """Shortest picture side, in pixels, at which every layer still has two features a side."""
+    return 2 << (max(int(layer[4]) for layer in layers) - 1)
+
+
+class Vgg:
+    """A frozen VGG that returns the features of some layers.
+
+    Args:
+        convolutions: the weights.
+        layers: the layers that will be asked for.
+        pooling: between blocks; Gatys et al. propose `average` for painting; `l2` is the root of the
+            mean square.
+        device: where it computes.
+        precision: of the convolutions; features come out in it.
+        border: what the first convolution sees outside the picture. `zeros`, as in training, are the
+            mean colour, and show as a frame; so `replicate`, unless features must be exact.
+    """
+
+    def __init__(
+        self,
+        convolutions: Convolutions,
+        layers: Collection[str],
+        *,
+        pooling: Pooling,
+        device: torch.device,
+        precision: torch.dtype = torch.float32,
+        border: Padding = "replicate",
+    ) -> None:
+        wanted = depth(convolutions.arch, layers)
+        self.layers = frozenset(layers)
+        self.device = device
+        self.precision = precision
+        self.unit = convolutions.unit
+        self._pooling = pooling
+        self._replicate = convolutions.padding == "replicate"
+        self._zero = (
+            torch.tensor(convolutions.zero, device=device)[:, None, None]
+            if border == "zeros"
+            else None
+        )
+        # Channels-last is the layout that cuDNN's and oneDNN's matrix kernels want.
+        self._steps = [
+            (
+                name,
+                kernel.to(device, precision, memory_format=torch.channels_last),
+                bias.to(device, precision),
+            )
+            for name, kernel, bias in zip(
+                convolution_names(convolutions.arch)[:wanted],
+                convolutions.kernels,
+                convolutions.biases,
+                strict=False,
+            )
+        ]
+
+    def features(self, pixels: Tensor) -> Mapping[str, Tensor]:
+        """Features of the chosen layers.
+
+        Args:
+            pixels: B×3×H×W, RGB from 0 to 1.
+
+        Returns:
+            B×C×h×w by layer name, in the network's precision.
+        """
+        side = smallest_side(self.layers)
+        if min(pixels.shape[-2:]) < side:
+            raise EngineError(
+                f"a picture of {pixels.shape[-1]}×{pixels.shape[-2]} is too small for the chosen "
+                f"layers, which need {side} pixels a side; raise output.size or drop deep layers"
+            )
+        features: dict[str, Tensor] = {}
+        if self._zero is not None:
+            pixels = functional.pad(pixels - self._zero, (1, 1, 1, 1)) + self._zero
+        x = pixels.to(self.precision).contiguous(memory_format=torch.channels_last)
+        for index, (conv, kernel, bias) in enumerate(self._steps):
+            if index > 0 and conv.endswith("_1"):
+                x = _pooled(x, self._pooling)
+            if index == 0 and self._zero is not None:
+                x = functional.conv2d(x, kernel, bias)
+            elif self._replicate or index == 0:
+                x = functional.conv2d(functional.pad(x, (1, 1, 1, 1), "replicate"), kernel, bias)
+            else:
+                x = functional.conv2d(x, kernel, bias, padding=1)
+            relu = "relu" + conv[4:]
+            if conv in self.layers:
+                features[conv] = x
+                x = functional.relu(x)  # not in place: the features above are kept
+            else:
+                x = functional.relu_(x)
+            if relu in self.layers:
+                features[relu] = x
+        return features
+
+
+def _pooled(x: Tensor, pooling: Pooling) -> Tensor:
+    """Half as many features each way."""
+    if pooling == "max":
+        return functional.max_pool2d(x, 2)
+    if pooling == "average":
+        return functional.avg_pool2d(x, 2)
+    # The small number keeps the slope finite where all four features are nought.
+    return (functional.avg_pool2d(x * x, 2) + 1e-8).sqrt()

@@ -1,0 +1,98 @@
+"""What the tests share: a quiet Ray, tiny media, and jobs made of them."""
+
+import os
+
+# Before anything imports Ray or torch: no telemetry, no token file in the user's home, and one thread,
+# so that tests side by side do not wait for each other's.
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+os.environ["RAY_AUTH_MODE"] = "disabled"
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ.pop("RAY_ADDRESS", None)
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import settings
+from PIL import Image
+
+from render.sample import SampleClip
+from render.sample.write import write_clip
+from render.spec.document import Document
+from render.spec.load import build_job
+
+torch.set_num_threads(1)
+settings.register_profile("shared machine", deadline=None)
+settings.load_profile("shared machine")
+
+JOBS = Path(__file__).parents[1] / "jobs"
+
+
+def smooth_noise(width, height, seed):
+    """H×W×3 uint8 pixels with forms of several sizes."""
+    generator = np.random.default_rng(seed)
+    picture = np.zeros((height, width, 3))
+    for cells in (3, 7, 15):
+        coarse = generator.integers(0, 256, (cells, cells, 3), dtype=np.uint8)
+        layer = Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
+        picture += np.asarray(layer, dtype=float) / 3
+    return picture.clip(0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory):
+    """A clip of 12 frames, 96×54, in two shots of 6, with sound."""
+    path = tmp_path_factory.mktemp("clip") / "clip.mp4"
+    write_clip(SampleClip(width=96, height=54, frames=12), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def style_picture(tmp_path_factory):
+    """A style picture of 80×60."""
+    path = tmp_path_factory.mktemp("style") / "style.png"
+    Image.fromarray(smooth_noise(80, 60, seed=1)).save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def make_data(style_picture):
+    """Plain data of a job that is quick to render: shallow layers, few evaluations."""
+
+    def make(given, output):
+        return {
+            "input": given,
+            "output": {"path": str(output)},
+            "style": {
+                "images": [{"path": str(style_picture)}],
+                "layers": {"relu1_1": 1, "relu2_1": 1},
+            },
+            "content": {"layers": {"relu2_2": 1}},
+            "model": {"arch": "vgg16", "weights": "procedural", "precision": "float32"},
+            "optimize": {"evaluations": 6, "warm_evaluations": 3},
+        }
+
+    return make
+
+
+@pytest.fixture
+def video_job(make_data, clip, tmp_path):
+    """Makes a job for the clip: `video_job("farm.workers=2", output="a.mp4")`."""
+
+    def make(*overrides, output="out.mp4"):
+        data = make_data({"kind": "video", "path": str(clip), "cuts": [6]}, tmp_path / output)
+        return build_job(Document("test", data), overrides, tmp_path)
+
+    return make
+
+
+@pytest.fixture
+def images_job(make_data, tmp_path):
+    """Makes a job for a folder: `images_job(folder, "engine=passthrough")`."""
+
+    def make(folder, *overrides, output="painted"):
+        data = make_data({"kind": "images", "path": str(folder)}, tmp_path / output)
+        return build_job(Document("test", data), overrides, tmp_path)
+
+    return make

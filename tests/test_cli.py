@@ -1,0 +1,125 @@
+"""The commands that render nothing, and how `run` refuses: one clear line, exit code 2."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from render.cli import app
+from render.spec.load import dump_job
+from render.spec.schema import job_schema
+
+JOBS = Path(__file__).parents[1] / "jobs"
+
+
+def call(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def job_file(video_job, tmp_path):
+    path = tmp_path / "job.yaml"
+    path.write_text(dump_job(video_job()))
+    return path
+
+
+@pytest.fixture
+def text_file(tmp_path):
+    path = tmp_path / "notes.mp4"
+    path.write_text("no video")
+    return path
+
+
+@pytest.mark.parametrize("path", sorted(JOBS.glob("*.yaml")), ids=lambda path: path.name)
+def test_the_jobs_that_come_along_are_right(path):
+    result = call("check", path)
+    assert result.exit_code == 0, result.output
+    assert path.read_text().startswith("# yaml-language-server: $schema=job.schema.json")
+
+
+def test_two_errors_in_one_file_are_both_shown_with_line_and_column(job_file):
+    data = yaml.safe_load(job_file.read_text())
+    data["optimize"]["evaluatoins"] = 3
+    data["output"]["crf"] = "good"
+    job_file.write_text(yaml.safe_dump(data))
+    result = call("check", job_file)
+    assert result.exit_code == 2
+    for key in ("optimize.evaluatoins", "output.crf"):
+        line = next(line for line in result.stderr.splitlines() if key in line)
+        assert f"{job_file}:" in line
+        assert "allowed:" in line
+
+
+def test_the_plan_lists_shots_and_units(job_file):
+    result = call("plan", job_file)
+    assert result.exit_code == 0, result.output
+    assert "12 frames, 2 shots, 2 units" in result.output
+    assert "at most 42 evaluations" in result.output
+    data = json.loads(call("plan", job_file, "--json", "temporal.segment=3").stdout)
+    assert [unit["frames"] for unit in data["units"]] == [
+        [0, 3, 1],
+        [3, 6, 1],
+        [6, 9, 1],
+        [9, 12, 1],
+    ]
+
+
+def test_the_schema_is_printed_as_it_lies_beside_the_jobs():
+    assert json.loads(call("schema").stdout) == job_schema()
+    assert call("schema").stdout == (JOBS / "job.schema.json").read_text()
+
+
+BAD = {
+    "missing input": (["input.path=nowhere.mp4"], "nowhere.mp4"),
+    "not a video": (["input.path={text}"], "notes.mp4"),
+    "empty folder": (["input={{kind: images, path: {empty}}}"], "empty"),
+    "unknown key": (["optimize.steps=3"], "optimize.steps"),
+    "wrong type": (["optimize.evaluations=many"], "optimize.evaluations"),
+    "range outside the clip": (["input.frames=0-99"], "0-11"),
+    "unreadable style": (["style.images.0.path={text}"], "style.images.0.path"),
+    "output that cannot be written": (["output.path={text}/out.mp4"], "output.path"),
+    "weights that cannot be had": (["model.weights=imagenet"], "model.weights to procedural"),
+    "weights that are not there": (["model.weights=nowhere.pth"], "nowhere.pth"),
+    "unknown layer": (["style.layers={{relu9_9: 1}}"], "relu9_9"),
+    "malformed override": (["evaluations"], "evaluations"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_refused_in_one_line_before_anything_is_rendered(
+    name, job_file, text_file, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # no network, and no waiting for it
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    overrides, named = BAD[name]
+    overrides = [text.format(text=text_file, empty=tmp_path / "empty") for text in overrides]
+    result = call("run", job_file, *overrides)
+    assert result.exit_code == 2, result.output
+    errors = [line for line in result.stderr.splitlines() if line]
+    assert len(errors) == 1, result.stderr
+    assert errors[0].startswith("error: ")
+    assert named in errors[0]
+    assert json.loads(result.stdout.splitlines()[-1])["status"] == "failed"
+    assert not (tmp_path / "out.render/frames").exists()
+
+
+def test_a_job_file_that_is_not_there_is_named(tmp_path):
+    result = call("run", tmp_path / "none.yaml")
+    assert result.exit_code == 2
+    assert "none.yaml" in result.stderr
+
+
+def test_submitting_needs_a_cluster_and_a_file_inside_the_folder(job_file, tmp_path, monkeypatch):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    assert "no cluster named" in call("submit", job_file).stderr
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    result = call("submit", job_file, "--address", "http://127.0.0.1:1", "--working-dir", elsewhere)
+    assert result.exit_code == 2
+    assert "lies outside" in result.stderr
+    assert os.fspath(elsewhere) in result.stderr

@@ -1,0 +1,133 @@
+"""`render run` as a person runs it: another process, real signals, exit codes, the last line."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import yaml
+
+from render.spec.load import dump_job
+from render.store import store_folder
+
+
+@pytest.fixture
+def job_file(video_job, tmp_path):
+    """Writes a job for the clip into a file: `job_file("out.mp4")` returns (job, path)."""
+
+    def make(output, *overrides):
+        job = video_job(*overrides, output=output)
+        path = tmp_path / f"{output}.yaml"
+        path.write_text(dump_job(job))
+        return job, path
+
+    return make
+
+
+def start(path, *arguments):
+    return subprocess.Popen(
+        [sys.executable, "-m", "render", "run", str(path), *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+
+
+def finish(process):
+    out, err = process.communicate(timeout=180)
+    return process.returncode, json.loads(out.splitlines()[-1]), err
+
+
+def ledger_lines(job):
+    path = store_folder(job) / "ledger/frames.jsonl"
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def wait_for_frames(job, process, count):
+    deadline = time.monotonic() + 120
+    while ledger_lines(job) < count:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def frame_bytes(job):
+    folder = store_folder(job) / "frames"
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+@pytest.mark.slow
+def test_a_driver_killed_half_way_is_finished_by_the_same_command(job_file):
+    slow = ("optimize.warm_evaluations=12", "farm.workers=1")
+    calm, calm_file = job_file("calm.mp4", *slow)
+    code, outcome, _ = finish(start(calm_file))
+    assert (code, outcome["status"], outcome["frames_done"]) == (0, "finished", 12)
+
+    job, path = job_file("killed.mp4", *slow)
+    process = start(path)
+    wait_for_frames(job, process, 3)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    done = ledger_lines(job)
+    assert 3 <= done < 12
+
+    code, outcome, err = finish(start(path))
+    assert (code, outcome["frames_reused"], outcome["frames_done"]) == (0, done, 12)
+    assert ledger_lines(job) == 12  # nothing was rendered twice
+    assert f"{done} of them finished before" in err
+    assert frame_bytes(job) == frame_bytes(calm)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_says_how_to_go_on(job_file, sign):
+    job, path = job_file("stopped.mp4", "optimize.warm_evaluations=40", "farm.workers=1")
+    process = start(path, "seed=0")
+    wait_for_frames(job, process, 1)
+    process.send_signal(sign)
+    code, outcome, err = finish(process)
+    assert code == 130
+    assert outcome["status"] == "incomplete"
+    assert f"render run {path} seed=0" in err
+    assert "Traceback" not in err
+    summary = json.loads((store_folder(job) / "summary.json").read_text())
+    assert summary["status"] == "incomplete"
+    assert 1 <= summary["frames_done"] < 12
+
+
+def test_a_run_with_failed_frames_ends_with_1_and_names_them(images_job, tmp_path, style_picture):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "good.png").write_bytes(style_picture.read_bytes())
+    (folder / "torn.png").write_bytes(style_picture.read_bytes()[:300])
+    path = tmp_path / "job.yaml"
+    path.write_text(dump_job(images_job(folder, "engine=passthrough")))
+    code, outcome, err = finish(start(path))
+    assert code == 1
+    assert outcome["status"] == "incomplete"
+    assert [failure["frame"] for failure in outcome["frames_failed"]] == [1]
+    assert "torn.png" in outcome["frames_failed"][0]["reason"]
+    assert "torn.png" in err
+
+
+def test_the_video_has_every_frame_the_rate_and_the_sound_of_the_source(job_file, clip):
+    import av
+
+    job, path = job_file("whole.mp4", "engine=passthrough")
+    code, outcome, _ = finish(start(path))
+    assert code == 0
+    with av.open(str(job.output.path)) as made, av.open(str(clip)) as source:
+        assert made.streams.video[0].average_rate == source.streams.video[0].average_rate
+        assert sum(1 for _ in made.decode(video=0)) == 12
+        made.seek(0)
+        sound, original = (
+            b"".join(bytes(packet) for packet in file.demux(audio=0)) for file in (made, source)
+        )
+        assert sound == original
+    assert outcome["output"] == str(job.output.path)
+    resolved = yaml.safe_load((store_folder(job) / "job.yaml").read_text())
+    assert resolved["input"]["path"] == str(clip)

@@ -1,0 +1,255 @@
+"""The farm on a real Ray: the same pixels whoever paints them, and nothing lost."""
+
+import os
+import signal
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import ray
+from conftest import smooth_noise
+from PIL import Image
+
+from render.errors import FarmError, SourceError, WeightsError
+from render.farm import driver
+from render.farm.actor import Worker
+from render.farm.events import (
+    Event,
+    FrameDone,
+    FrameFailed,
+    FrameRetried,
+    WorkerLost,
+    WorkerReady,
+)
+from render.media.stills import decode_png
+from render.pipeline import Summary, run
+from render.spec.document import Document
+from render.spec.job import Job
+from render.spec.load import build_job
+from render.store import store_folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def farm():
+    """One Ray for all tests of this module, with four pretended GPUs."""
+    ray.init(
+        address="local",
+        num_cpus=4,
+        num_gpus=4,
+        include_dashboard=False,
+        log_to_driver=False,
+    )
+    # Workers get the faulty one below by value: they cannot import this module.
+    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture
+def events():
+    return []
+
+
+def of(kind, events):
+    return [event for event in events if isinstance(event, kind)]
+
+
+def frame_bytes(job):
+    folder = store_folder(job) / "frames"
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+@dataclass(frozen=True)
+class Run:
+    job: Job
+    summary: Summary
+    events: list[Event]
+
+
+@pytest.fixture(scope="module")
+def runs(farm, make_data, clip, tmp_path_factory):
+    """The clip rendered with one worker and with two."""
+
+    def render(workers):
+        output = tmp_path_factory.mktemp("runs") / "out.mp4"
+        data = make_data({"kind": "video", "path": str(clip), "cuts": [6]}, output)
+        data["farm"] = {"workers": workers, "gpus_per_worker": 0}
+        job = build_job(Document("test", data), (), output.parent)
+        events = []
+        return Run(job, run(job, on_event=events.append), events)
+
+    return {workers: render(workers) for workers in (1, 2)}
+
+
+def test_one_worker_and_two_give_the_same_bytes(runs):
+    assert runs[1].summary.workers == 1
+    assert runs[2].summary.workers == 2
+    both = {event.worker for event in of(FrameDone, runs[2].events)}
+    assert both == {"worker-1", "worker-2"}
+    assert len(frame_bytes(runs[1].job)) == 12
+    assert frame_bytes(runs[1].job) == frame_bytes(runs[2].job)
+
+
+def test_frames_of_a_shot_are_painted_in_order(runs):
+    for shot in (0, 1):
+        done = of(FrameDone, runs[2].events)
+        frames = [event.frame for event in done if event.shot == shot]
+        assert frames == list(range(6 * shot, 6 * shot + 6))
+
+
+def test_the_first_frame_of_a_shot_has_the_full_budget_and_the_others_the_small_one(runs):
+    spent = {event.frame: event.evaluations for event in of(FrameDone, runs[1].events)}
+    assert spent == {frame: 6 if frame in (0, 6) else 3 for frame in range(12)}
+    assert runs[1].summary.evaluations == sum(spent.values())
+
+
+def test_a_second_run_renders_only_what_is_missing(runs, events):
+    job = runs[1].job
+    before = frame_bytes(job)
+    (store_folder(job) / "frames/000004.png").unlink()
+    again = run(job, on_event=events.append)
+    assert runs[1].summary.frames_reused == 0
+    assert again.frames_reused == 11
+    assert [event.frame for event in of(FrameDone, events)] == [4]
+    assert frame_bytes(job) == before
+
+
+def test_four_gpus_get_four_workers_with_one_gpu_each_and_one_model_each(video_job, events):
+    job = video_job("temporal.segment=3")
+    assert run(job, on_event=events.append).workers == 4
+    ready = of(WorkerReady, events)
+    assert len(ready) == 4
+    assert len({event.process for event in ready}) == 4
+    assert sorted(event.gpus for event in ready) == [("0",), ("1",), ("2",), ("3",)]
+
+
+def test_there_are_never_more_workers_than_units(video_job):
+    assert run(video_job("farm.workers=4", "engine=passthrough")).workers == 2
+
+
+def test_passing_through_repaints_nothing(images_job, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    pixels = smooth_noise(50, 40, seed=2)
+    alpha = np.tile(np.arange(50, dtype=np.uint8), (40, 1))
+    Image.fromarray(np.dstack([pixels, alpha])).save(folder / "clear.png")
+    job = images_job(folder, "engine=passthrough")
+    run(job)
+    still = decode_png((store_folder(job) / "frames/000000.png").read_bytes())
+    assert np.array_equal(still.pixels, pixels)
+    assert np.array_equal(still.alpha, alpha)
+    assert (tmp_path / "painted/clear.png").is_file()
+
+
+def test_masks_travel_with_their_frames(images_job, tmp_path):
+    folder, mask = tmp_path / "in", tmp_path / "mask.png"
+    folder.mkdir()
+    pixels = smooth_noise(64, 48, seed=2)
+    Image.fromarray(pixels).save(folder / "a.png")
+    left = np.zeros((48, 64), np.uint8)
+    left[:, :32] = 255
+    Image.fromarray(left).save(mask)
+    job = images_job(folder, f"style.regions=[{{content: {mask}}}]")
+    run(job)
+    painted = decode_png((store_folder(job) / "frames/000000.png").read_bytes()).pixels
+    assert np.array_equal(painted[:, 36:], pixels[:, 36:])
+    assert not np.array_equal(painted[:, :28], pixels[:, :28])
+
+
+def test_a_frame_that_cannot_be_read_is_set_aside_and_the_rest_is_finished(
+    images_job, tmp_path, events
+):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number in range(3):
+        Image.fromarray(smooth_noise(50, 40, seed=number)).save(folder / f"{number}.png")
+    (folder / "1.png").write_bytes((folder / "1.png").read_bytes()[:200])
+    summary = run(images_job(folder, "engine=passthrough"), on_event=events.append)
+    assert summary.status == "incomplete"
+    assert summary.frames_done == 2
+    assert list(summary.frames_failed) == [1]
+    assert "1.png" in summary.frames_failed[1]
+    assert [event.frame for event in of(FrameFailed, events)] == [1]
+
+
+class Stumbling(Worker):
+    """Fails or dies at frame 3 until a file says that it did so often enough."""
+
+    def paint(self, task):
+        log = self._job.output.path.with_suffix(".log")
+        if task.frame.index == 3:
+            before = log.read_text() if log.exists() else ""
+            if len(before) < 10:
+                log.write_text(before + "x")
+                stumble(self._job.seed)
+        return super().paint(task)
+
+
+def stumble(how):
+    if how == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    raise RuntimeError("stumbled")
+
+
+@pytest.fixture
+def stumbling(monkeypatch, video_job):
+    """Makes a job whose workers stumble at frame 3 `times` times; seed 1: they die of it."""
+    monkeypatch.setattr(driver, "Worker", Stumbling)
+
+    def make(times, seed):
+        job = video_job(f"seed={seed}", "farm.workers=1", output=f"stumbling{times}.mp4")
+        job.output.path.with_suffix(".log").write_text("x" * (10 - times))
+        return job
+
+    return make
+
+
+@pytest.mark.parametrize("seed", [0, 1], ids=["error", "death"])
+def test_a_frame_is_tried_again_and_comes_out_as_if_nothing_had_been(stumbling, events, seed):
+    calm, job = stumbling(0, seed), stumbling(2, seed)
+    assert run(job, on_event=events.append).status == "finished"
+    assert [event.frame for event in of(FrameRetried, events)] == [3, 3]
+    assert len(of(WorkerLost, events)) == (2 if seed else 0)
+    assert [event.frame for event in of(FrameDone, events)].count(2) == 1
+    run(calm)
+    assert frame_bytes(job) == frame_bytes(calm)
+
+
+@pytest.mark.parametrize("seed", [0, 1], ids=["error", "death"])
+def test_a_frame_that_fails_every_time_is_set_aside(stumbling, seed):
+    job = stumbling(9, seed)
+    summary = run(job)
+    assert summary.status == "incomplete"
+    assert list(summary.frames_failed) == [3]
+    assert "stumbled" in summary.frames_failed[3] or "died" in summary.frames_failed[3]
+    assert summary.frames_done == 11
+    assert not job.output.path.exists()  # a video is never silently short
+
+
+def test_pictures_that_changed_since_an_earlier_run_are_refused(images_job, tmp_path):
+    folder, style = tmp_path / "in", tmp_path / "style.png"
+    folder.mkdir()
+    Image.fromarray(smooth_noise(50, 40, seed=0)).save(folder / "a.png")
+    Image.fromarray(smooth_noise(50, 40, seed=1)).save(style)
+    job = images_job(folder, "engine=passthrough", f"style.images.0.path={style}")
+    run(job)
+    Image.fromarray(smooth_noise(50, 40, seed=2)).save(style)
+    with pytest.raises(SourceError, match="a style picture has changed since"):
+        run(job)
+    assert run(job, fresh=True).status == "finished"
+    Image.fromarray(smooth_noise(60, 40, seed=3)).save(folder / "b.png")
+    with pytest.raises(SourceError, match=r"input\.path: .* has changed since"):
+        run(job)
+
+
+def test_weights_that_a_worker_cannot_load_end_the_run(video_job, tmp_path, style_picture):
+    weights = tmp_path / "weights.pth"
+    weights.write_bytes(style_picture.read_bytes())
+    with pytest.raises(WeightsError, match="no state dict"):
+        run(video_job(f"model.weights={weights}"))
+
+
+def test_more_gpus_for_a_worker_than_there_are_is_an_error(video_job):
+    with pytest.raises(FarmError, match="5 asked for, but the cluster has 4 GPUs"):
+        run(video_job("farm.gpus_per_worker=5"))

@@ -1,0 +1,134 @@
+import pytest
+from media_clips import FAST, ffmpeg, numbered_clip
+from PIL import Image
+
+from render.errors import SourceError
+from render.media.ffmpeg import DEMUXERS
+from render.media.probe import probe
+from render.media.timestamps import frame_rate
+
+TONE = "sine=duration=1"
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    path = tmp_path_factory.mktemp("clip") / "clip.mp4"
+    return numbered_clip(path, 30, *FAST, "-g", "10", "-c:a", "aac", sound=TONE)
+
+
+def refused(path, words):
+    with pytest.raises(SourceError, match=words) as caught:
+        probe(path)
+    assert path.name in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_a_folder_and_an_empty_file_are_refused(tmp_path):
+    refused(tmp_path / "gone.mp4", "no such file")
+    refused(tmp_path, "not a file")
+    (tmp_path / "empty.mp4").touch()
+    refused(tmp_path / "empty.mp4", "0 bytes")
+
+
+def test_text_and_pictures_named_as_videos_are_refused(tmp_path):
+    (tmp_path / "words.mp4").write_text("just words\n" * 50)
+    refused(tmp_path / "words.mp4", "not a video that can be read")
+    for form in ("png", "jpeg", "webp", "bmp", "tiff", "avif"):
+        Image.new("RGB", (16, 16)).save(tmp_path / f"{form}.mp4", form)
+        refused(tmp_path / f"{form}.mp4", "a picture, not a video")
+
+
+def test_a_video_under_a_wrong_extension_is_read(tmp_path, clip):
+    (tmp_path / "clip.avi").write_bytes(clip.read_bytes())
+    assert len(probe(tmp_path / "clip.avi").pts) == 30
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "#EXTM3U\n#EXTINF:1,\n{clip}\n#EXT-X-ENDLIST\n",
+        "ffconcat version 1.0\nfile '{clip}'\n",
+        "file '{clip}'\n",
+        '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011"></MPD>',
+        "v=0\no=- 0 0 IN IP4 127.0.0.1\nm=video 5004 RTP/AVP 96\n",
+        "\ufeff\n  #EXTM3U\n{clip}\n",
+    ],
+)
+@pytest.mark.parametrize("suffix", [".mp4", ".m3u8", ".txt"])
+def test_playlists_dressed_as_videos_are_refused(tmp_path, clip, text, suffix):
+    path = tmp_path / f"list{suffix}"
+    path.write_text(text.format(clip=clip))
+    refused(path, "playlist")
+
+
+def test_a_playlist_that_is_not_recognised_is_still_not_followed(tmp_path, clip):
+    """Without the guard on demuxers, ffmpeg would open the clip through it."""
+    path = tmp_path / "list.mp4"
+    path.write_text(f"[General]\n#EXTM3U\nfile '{clip}'\n#EXTM3U\n{clip}\n")
+    refused(path, "not a video")
+    for name in ("concat", "hls", "dash", "image2", "lavfi", "sdp", "imf", "tee", "rtsp"):
+        assert name not in DEMUXERS.split(",")
+
+
+def test_a_file_without_video_is_refused(tmp_path, clip):
+    sound = tmp_path / "sound.m4a"
+    ffmpeg("-i", clip, "-map", "0:a", "-c", "copy", sound)
+    refused(sound, r"no video in it \(there is: audio\)")
+
+
+def test_a_cover_picture_is_no_video(tmp_path, clip):
+    Image.new("RGB", (32, 32)).save(tmp_path / "cover.png")
+    covered = tmp_path / "covered.mp4"
+    ffmpeg(
+        *("-i", tmp_path / "cover.png", "-i", clip, "-map", "0", "-map", "1", "-c", "copy"),
+        *("-disposition:v:0", "attached_pic", covered),
+    )
+    facts = probe(covered)
+    assert (facts.width, facts.height, len(facts.pts)) == (64, 48, 30)
+    only = tmp_path / "only.m4a"
+    ffmpeg(
+        *("-i", tmp_path / "cover.png", "-i", clip, "-map", "0:v", "-map", "1:a", "-c", "copy"),
+        *("-disposition:v:0", "attached_pic", "-f", "mp4", only),
+    )
+    refused(only, "no video in it")
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv", "clip.webm"])
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.9])
+def test_a_cut_off_file_is_refused(tmp_path, clip, name, share):
+    path = tmp_path / name
+    if name.endswith("webm"):
+        ffmpeg("-i", clip, "-c:v", "libvpx-vp9", "-cpu-used", "8", "-deadline", "realtime", path)
+    else:
+        ffmpeg("-i", clip, "-c", "copy", path)
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * share)])
+    refused(path, "cut off|not a video that can be read|no frame")
+
+
+def test_a_cut_off_file_with_its_index_in_front_is_refused(tmp_path, clip):
+    path = tmp_path / "front.mp4"
+    ffmpeg("-i", clip, "-c", "copy", "-movflags", "+faststart", path)
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * 0.8)])
+    refused(path, r"cut off or damaged: its header promises more than the \d+ frames")
+
+
+def test_streams_are_counted_by_kind(clip):
+    facts = probe(clip)
+    assert facts.audio == ("aac",)
+    assert facts.subtitles == ()
+    assert (facts.codec, facts.video_streams, facts.interlaced) == ("h264", 1, False)
+
+
+def test_a_coarse_clock_does_not_change_the_rate():
+    from fractions import Fraction
+
+    import numpy as np
+
+    tick = Fraction(1, 1000)
+    for exact in (Fraction(24000, 1001), Fraction(60000, 1001), Fraction(30), Fraction(2997, 100)):
+        pts = np.array([round(k / exact / tick) for k in range(5000)], dtype=np.int64)
+        assert frame_rate(pts, tick, [exact.limit_denominator(400)]) == (exact, True)
+    pts[2500:] += 40
+    assert not frame_rate(pts, tick, [exact])[1]

@@ -1,0 +1,269 @@
+import io
+import multiprocessing
+import warnings
+
+import cv2
+import imageio.v3 as iio
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from PIL import Image, ImageCms
+from PIL.ExifTags import IFD, Base
+
+from render.errors import OutputError, SourceError
+from render.media.profiles import SRGB_PROFILE
+from render.media.stills import (
+    EXTENSIONS,
+    decode_png,
+    encode_png,
+    encode_still,
+    read_still,
+    resize_still,
+    still_size,
+)
+
+LOSSLESS = ("png", "tiff", "bmp")
+
+
+def picture(height=40, width=60):
+    """A smooth picture in which each corner has its own colour."""
+    y, x = np.mgrid[0:height, 0:width] / np.array([height - 1, width - 1])[:, None, None]
+    return (np.dstack([x, y, 1 - x * y]) * 200 + 30).astype(np.uint8)
+
+
+def saved(path, image, **options):
+    image.save(path, **options)
+    return path
+
+
+def nearly(one, other, levels):
+    return np.abs(one.astype(int) - other.astype(int)).mean() <= levels
+
+
+@pytest.mark.parametrize("form", EXTENSIONS)
+def test_what_is_written_is_read_again(tmp_path, form):
+    path = tmp_path / f"a{EXTENSIONS[form]}"
+    path.write_bytes(encode_still(picture(), None, form))
+    still = read_still(path)
+    assert still.format == form
+    assert still.alpha is None
+    assert nearly(still.pixels, picture(), 0 if form in LOSSLESS else 1.5)
+
+
+@pytest.mark.parametrize("form", ["png", "webp", "tiff", "avif"])
+def test_alpha_is_kept(tmp_path, form):
+    alpha = np.linspace(0, 255, 40 * 60).reshape(40, 60).astype(np.uint8)
+    path = tmp_path / f"a{EXTENSIONS[form]}"
+    path.write_bytes(encode_still(picture(), alpha, form))
+    assert nearly(read_still(path).alpha, alpha, 0 if form in LOSSLESS else 1)
+
+
+@pytest.mark.parametrize("form", ["jpeg", "bmp"])
+def test_clear_parts_become_white_where_a_format_has_no_alpha(tmp_path, form):
+    alpha = np.zeros((40, 60), np.uint8)
+    alpha[:, :30] = 255
+    path = tmp_path / f"a{EXTENSIONS[form]}"
+    path.write_bytes(encode_still(picture(), alpha, form))
+    still = read_still(path)
+    assert still.alpha is None
+    assert still.pixels[:, 40:].min() > 250
+    assert nearly(still.pixels[:, :25], picture()[:, :25], 1.5)
+
+
+@pytest.mark.parametrize("form", ["png", "jpeg", "webp", "tiff", "avif"])
+def test_written_pictures_say_that_they_are_srgb(form):
+    with Image.open(io.BytesIO(encode_still(picture(), None, form))) as image:
+        assert image.info["icc_profile"] == SRGB_PROFILE
+
+
+def test_the_content_decides_and_not_the_name(tmp_path):
+    path = saved(tmp_path / "photo.jpg", Image.fromarray(picture()), format="PNG")
+    assert read_still(path).format == "png"
+    assert np.array_equal(read_still(path).pixels, picture())
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation_is_applied_and_forgotten(tmp_path, orientation):
+    turn = {
+        1: lambda a: a,
+        2: lambda a: a[:, ::-1],
+        3: lambda a: a[::-1, ::-1],
+        4: lambda a: a[::-1],
+        5: lambda a: a.transpose(1, 0, 2),
+        6: lambda a: np.rot90(a, 1),
+        7: lambda a: a[::-1, ::-1].transpose(1, 0, 2),
+        8: lambda a: np.rot90(a, -1),
+    }[orientation]
+    exif = Image.Exif()
+    exif[Base.Orientation] = orientation
+    stored = Image.fromarray(np.ascontiguousarray(turn(picture())))
+    path = saved(tmp_path / "a.png", stored, exif=exif)
+    assert still_size(path) == (60, 40)
+    still = read_still(path)
+    assert np.array_equal(still.pixels, picture())
+    kept = Image.Exif()
+    kept.load(still.exif)
+    assert Base.Orientation not in kept
+
+
+@pytest.mark.parametrize("form", ["jpeg", "webp", "png", "tiff"])
+@pytest.mark.parametrize("given", ["jpeg", "tiff"])
+def test_exif_comes_along(tmp_path, given, form):
+    exif = Image.Exif()
+    exif[Base.Make] = "Maker"
+    exif[Base.Orientation] = 6
+    exif.get_ifd(IFD.Exif)[Base.ExposureTime] = 0.25
+    (tmp_path / "a").write_bytes(encode_still(picture(), None, given, exif=exif.tobytes()))
+    still = read_still(tmp_path / "a")
+    data = encode_still(still.pixels, None, form, exif=still.exif)
+    with Image.open(io.BytesIO(data)) as image:
+        found = image.getexif()
+        assert found[Base.Make] == "Maker"
+        assert found.get(Base.Orientation, 1) == 1
+        assert found.get_ifd(IFD.Exif)[Base.ExposureTime] == 0.25
+        assert image.size == (still.pixels.shape[1], still.pixels.shape[0])
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif"])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_sixteen_bits_are_rounded_to_eight(tmp_path, name, channels):
+    deep = np.random.default_rng(0).integers(0, 65536, (20, 30, channels)).astype(np.uint16)
+    cv2.imwrite(str(tmp_path / name), deep if channels > 1 else deep[..., 0])
+    still = read_still(tmp_path / name)
+    expected = np.round(deep / 257).astype(np.uint8)
+    if channels == 1:
+        assert np.array_equal(still.pixels, expected.repeat(3, axis=-1))
+    else:
+        assert np.array_equal(still.pixels, expected[..., 2::-1])
+    if channels == 4:
+        assert np.array_equal(still.alpha, expected[..., 3])
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr"])
+def test_every_mode_becomes_rgb(tmp_path, mode):
+    image = Image.fromarray(np.full((8, 8, 3), (255, 255, 255), np.uint8)).convert(mode)
+    still = read_still(saved(tmp_path / "a.tif", image))
+    assert still.pixels.shape == (8, 8, 3)
+    assert still.pixels.min() >= 254
+    assert (still.alpha is not None) == (mode in ("LA", "RGBA"))
+
+
+def test_palette_transparency_is_alpha(tmp_path):
+    image = Image.fromarray((np.arange(64).reshape(8, 8) % 4).astype(np.uint8)).convert("P")
+    path = saved(tmp_path / "a.png", image, transparency=2)
+    still = read_still(path)
+    assert set(np.unique(still.alpha)) == {0, 255}
+
+
+def test_a_profile_is_converted_to_srgb(tmp_path):
+    """The same light in a profile with a linear curve is stored much darker."""
+    grey = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
+    lab = Image.new("LAB", (8, 8), (128, 128, 128))
+    path = saved(tmp_path / "a.tif", lab, icc_profile=grey.tobytes())
+    # CIE L* = 50.2 is sRGB 119.
+    assert np.abs(read_still(path).pixels.astype(int) - 119).max() <= 2
+
+
+def test_an_srgb_profile_changes_nothing(tmp_path):
+    path = saved(tmp_path / "a.png", Image.fromarray(picture()), icc_profile=SRGB_PROFILE)
+    assert np.array_equal(read_still(path).pixels, picture())
+
+
+def test_a_broken_profile_is_left_aside_and_said(tmp_path, caplog):
+    path = saved(tmp_path / "odd.png", Image.fromarray(picture()), icc_profile=b"nonsense")
+    assert np.array_equal(read_still(path).pixels, picture())
+    assert "odd.png: its colour profile cannot be used" in caplog.text
+
+
+def test_a_picture_over_the_limit_is_refused(tmp_path, monkeypatch):
+    path = saved(tmp_path / "big.png", Image.fromarray(picture()))
+    for limit in (2000, 1000):
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+        with pytest.raises(SourceError, match=rf"big\.png: over the limit of {limit} pixels"):
+            read_still(path)
+
+
+@pytest.mark.parametrize("form", ["png", "jpeg", "webp", "tiff", "avif", "bmp"])
+def test_a_cut_off_picture_is_refused(tmp_path, form):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
+    data = encode_still(noise, None, form)
+    path = tmp_path / f"half{EXTENSIONS[form]}"
+    path.write_bytes(data[: len(data) // 2])
+    with pytest.raises(SourceError, match=r"half\."):
+        read_still(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"), [(None, "no such file"), (b"", "empty"), (b"plain text", "not a picture")]
+)
+def test_what_is_no_picture_is_refused(tmp_path, content, words):
+    path = tmp_path / "a.png"
+    if content is not None:
+        path.write_bytes(content)
+    for read in (read_still, still_size):
+        with pytest.raises(SourceError, match=words):
+            read(path)
+
+
+def test_a_picture_with_its_own_ideas_of_format_is_refused():
+    with pytest.raises(OutputError, match="gif"):
+        encode_still(picture(), None, "gif")
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=40)).flatmap(
+        lambda grid: st.tuples(
+            st.just(np.dstack([grid, grid ^ 85, grid // 2])), st.one_of(st.none(), st.just(grid))
+        )
+    )
+)
+def test_png_frames_come_back_bit_for_bit(given_pair):
+    pixels, alpha = given_pair
+    still = decode_png(encode_png(pixels, alpha))
+    assert np.array_equal(still.pixels, pixels)
+    assert (still.alpha is None) == (alpha is None)
+    if alpha is not None:
+        assert np.array_equal(still.alpha, alpha)
+    assert encode_png(pixels, alpha) == encode_png(pixels.copy(), alpha)
+
+
+def test_png_bytes_are_the_same_in_every_process():
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.apply(encode_png, (picture(),)) == encode_png(picture())
+
+
+def test_a_broken_png_frame_is_an_error():
+    data = encode_png(picture())
+    for broken in (b"", data[:-30], data[:200] + bytes(20) + data[220:]):
+        with pytest.raises(SourceError, match="PNG frame"):
+            decode_png(broken)
+
+
+def test_scaling_down_keeps_flat_colour_and_never_scales_up(tmp_path):
+    path = saved(tmp_path / "a.png", Image.new("RGB", (100, 50), (10, 200, 30)))
+    still = read_still(path)
+    small = resize_still(still, 40)
+    assert small.pixels.shape == (20, 40, 3)
+    assert np.array_equal(np.unique(small.pixels.reshape(-1, 3), axis=0), [[10, 200, 30]])
+    assert resize_still(still, 40, 10).pixels.shape == (10, 20, 3)
+    assert resize_still(still, 1000) is still
+
+
+def test_clear_colours_do_not_bleed_when_scaled(tmp_path):
+    whole = np.zeros((64, 64, 4), np.uint8)
+    whole[:, :33] = (255, 0, 0, 255)
+    whole[:, 33:] = (0, 255, 0, 0)
+    small = resize_still(read_still(saved(tmp_path / "a.png", Image.fromarray(whole))), 16)
+    solid = small.alpha > 16
+    assert small.pixels[solid][:, 1].max() == 0
+    assert small.pixels[solid][:, 0].min() >= 250
+
+
+def test_reading_warns_of_nothing(tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        iio.imwrite(tmp_path / "a.webp", picture())
+        read_still(tmp_path / "a.webp")

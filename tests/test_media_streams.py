@@ -1,0 +1,95 @@
+import logging
+from dataclasses import replace
+from fractions import Fraction
+
+import av
+import pytest
+from media_clips import FAST, numbered_clip
+
+from render.media.encode import write_video
+from render.media.source import open_source
+from render.media.streams import carry
+from render.media.timeline import source_timeline
+from render.spec.media import Output, VideoInput
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    """Two seconds of pictures, half a second of sound."""
+    path = tmp_path_factory.mktemp("clip") / "clip.mkv"
+    sound = "sine=duration=0.5"
+    return numbered_clip(path, 50, *FAST, "-g", "10", "-c:a", "aac", sound=sound)
+
+
+def open_clip(path, **keys):
+    return open_source(VideoInput(kind="video", path=str(path), **keys), None)
+
+
+def carried(source, container, **facts):
+    said = replace(source.probe, **facts)
+    return carry(said, source_timeline(said, source.frames), container, sound=True)
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.mov", "out.mkv"])
+def test_frames_behind_the_end_of_the_sound_have_none_and_it_is_said(tmp_path, clip, name, caplog):
+    source = open_clip(clip, frames="30-49")
+    out = tmp_path / name
+    with caplog.at_level(logging.WARNING):
+        count = write_video(
+            out,
+            (frame.pixels for frame in source.read(source.frames)),
+            output=Output(path=out),
+            source=source,
+            selected=source.frames,
+        )
+    assert count == 20
+    with av.open(str(out)) as container:
+        assert len(container.streams.audio) == 0
+    assert "sound track 0: nothing in it at these frames" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("codec", "container", "becomes"),
+    [
+        ("aac", "mp4", "copy"),
+        ("opus", "webm", "copy"),
+        ("pcm_s24le", "matroska", "copy"),
+        ("pcm_s24le", "mp4", "aac"),
+        ("opus", "mov", "pcm_s24le"),
+        ("aac", "webm", "libopus"),
+    ],
+)
+def test_sound_is_copied_where_the_file_can_hold_it(clip, codec, container, becomes):
+    kept = carried(open_clip(clip), container, audio=(codec,))
+    assert kept.sounds == 1
+    assert kept.arguments[kept.arguments.index("-c:a:0") + 1] == becomes
+    assert bool(kept.notes) == (becomes != "copy")
+
+
+@pytest.mark.parametrize(
+    ("codec", "container", "becomes"),
+    [
+        ("subrip", "mp4", "mov_text"),
+        ("ass", "mov", "mov_text"),
+        ("mov_text", "matroska", "subrip"),
+        ("ass", "matroska", "copy"),
+        ("webvtt", "webm", "copy"),
+        ("subrip", "webm", "webvtt"),
+        ("hdmv_pgs_subtitle", "matroska", "copy"),
+        ("hdmv_pgs_subtitle", "mp4", None),
+    ],
+)
+def test_subtitles_take_the_form_that_the_file_can_hold(clip, codec, container, becomes):
+    kept = carried(open_clip(clip), container, subtitles=(codec,))
+    if becomes is None:
+        assert "-c:s:0" not in kept.arguments
+        assert any("hdmv_pgs_subtitle" in note and "left out" in note for note in kept.notes)
+    else:
+        assert kept.arguments[kept.arguments.index("-c:s:0") + 1] == becomes
+
+
+def test_the_cut_is_given_to_the_microsecond(clip):
+    source = open_clip(clip, frames="5-9")
+    inputs = carried(source, "mp4").inputs
+    assert inputs[inputs.index("-ss") + 1] == f"{Fraction(5, 25) * 1_000_000}us"
+    assert inputs[inputs.index("-t") + 1] == f"{Fraction(5, 25) * 1_000_000}us"

@@ -1,0 +1,245 @@
+import logging
+from contextlib import closing
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from media_clips import FAST, ffmpeg, number_of, numbered, numbered_clip
+
+from render.errors import SourceError
+from render.media.frames import FrameError
+from render.media.source import open_source
+from render.spec.media import VideoInput
+
+B_FRAMES = (*FAST, "-bf", "3", "-g", "8")
+OPEN_GROUPS = (*FAST, "-bf", "3", "-x264-params", "open-gop=1:keyint=8:scenecut=0:b-pyramid=1")
+VP9 = ("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8")
+COUNT = 40
+
+CLIPS = {
+    "b-frames.mp4": (B_FRAMES, "25"),
+    "open-groups.mp4": (OPEN_GROUPS, "30000/1001"),
+    "open-groups.ts": (OPEN_GROUPS, "25"),
+    "rounded-clock.mkv": ((*FAST, "-g", "8"), "24000/1001"),
+    "hidden-frames.webm": (
+        (*VP9, "-g", "8", "-auto-alt-ref", "1", "-lag-in-frames", "8", "-b:v", "1M"),
+        "25",
+    ),
+    "no-timestamps.avi": (B_FRAMES, "25"),
+    "bare.h264": (B_FRAMES, "25"),
+    "old.mpg": (("-c:v", "mpeg2video", "-q:v", "2", "-bf", "2", "-g", "8"), "25"),
+    "ten-bit.mov": (("-c:v", "prores_ks"), "50"),
+    "palette.gif": (("-f", "gif"), "20"),
+}
+
+
+def open_clip(path, size=None, height=None, **keys):
+    return open_source(VideoInput(kind="video", path=str(path), **keys), size, height)
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    return numbered_clip(tmp_path_factory.mktemp("clip") / "clip.mp4", COUNT, *B_FRAMES)
+
+
+@pytest.mark.parametrize("name", CLIPS)
+def test_every_frame_has_its_number_wherever_reading_starts(tmp_path, name):
+    options, rate = CLIPS[name]
+    source = open_clip(numbered_clip(tmp_path / name, COUNT, *options, rate=rate))
+    assert source.frames == range(COUNT)
+    assert source.rate == Fraction(rate)
+    whole = list(source.read(source.frames))
+    assert [number_of(frame.pixels) for frame in whole] == list(range(COUNT))
+    for first in (1, 17, 33, COUNT - 1):
+        part = list(source.read(range(first, COUNT)[:3]))
+        assert [frame.index for frame in part] == list(range(first, COUNT))[:3]
+        for frame in part:
+            assert np.array_equal(frame.pixels, whole[frame.index].pixels)
+
+
+def test_a_clip_that_starts_late_keeps_its_frames(tmp_path, clip):
+    late = tmp_path / "late.mp4"
+    ffmpeg("-itsoffset", "3.7", "-i", clip, "-c", "copy", late)
+    source = open_clip(late)
+    assert [number_of(frame.pixels) for frame in source.read(range(30, 33))] == [30, 31, 32]
+
+
+def test_a_recording_that_starts_between_key_frames_has_the_frames_that_decode(tmp_path, clip):
+    cut = tmp_path / "cut.ts"
+    ffmpeg("-i", clip, "-c", "copy", tmp_path / "whole.ts")
+    data = (tmp_path / "whole.ts").read_bytes()
+    cut.write_bytes(data[(len(data) // 3 // 188) * 188 :])
+    source = open_clip(cut)
+    numbers = [number_of(frame.pixels) for frame in source.read(source.frames)]
+    assert 0 < len(numbers) < COUNT
+    assert numbers == list(range(COUNT - len(numbers), COUNT))
+
+
+def test_strides_skip_frames(clip):
+    source = open_clip(clip, frames="3-30x9")
+    assert source.frames == range(3, 31, 9)
+    assert [number_of(frame.pixels) for frame in source.read(source.frames)] == [3, 12, 21, 30]
+
+
+def test_several_readers_may_be_open_at_once(clip):
+    source = open_clip(clip)
+    with closing(source.read(range(COUNT))) as one, closing(source.read(range(20, COUNT))) as two:
+        pairs = [(next(one).index, next(two).index) for _ in range(5)]
+    assert pairs == [(k, 20 + k) for k in range(5)]
+
+
+def test_closing_a_reader_ends_its_process(clip, monkeypatch):
+    import subprocess
+
+    started = []
+
+    class Kept(subprocess.Popen):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            started.append(self)
+
+    source = open_clip(clip)
+    monkeypatch.setattr(subprocess, "Popen", Kept)
+    reader = source.read(source.frames)
+    next(reader)
+    assert [process.poll() for process in started] == [None]
+    reader.close()
+    assert all(process.returncode is not None for process in started)
+
+
+def test_variable_rate_keeps_each_frames_own_time(tmp_path):
+    path = numbered_clip(
+        tmp_path / "vfr.mkv", 6, "-vf", "setpts='(N*N+N)/25/TB'", "-fps_mode", "passthrough", *FAST
+    )
+    source = open_clip(path)
+    assert not source.probe.constant
+    assert any("variable" in note for note in source.notes)
+    for index in range(6):
+        assert abs(source.time(index) - Fraction(index * index + index, 25)) < Fraction(1, 500)
+    assert [number_of(frame.pixels) for frame in source.read(range(4, 6))] == [4, 5]
+
+
+@pytest.mark.parametrize(("angle", "corner"), [(90, "bl"), (180, "br"), (270, "tr"), (0, "tl")])
+def test_rotation_is_applied(tmp_path, angle, corner):
+    picture = np.zeros((48, 64, 3), np.uint8)
+    picture[:16, :16] = 255
+    straight, turned = tmp_path / "straight.mp4", tmp_path / "turned.mp4"
+    raw = ("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", "64x48", "-i", "-")
+    ffmpeg(*raw, *FAST, straight, feed=picture.tobytes())
+    ffmpeg("-display_rotation", angle, "-i", straight, "-c", "copy", turned)
+    source = open_clip(turned)
+    size = (48, 64) if angle in (90, 270) else (64, 48)
+    assert source.size(0) == size
+    (frame,) = source.read(range(1))
+    assert frame.pixels.shape == (size[1], size[0], 3)
+    rows = slice(4, 12) if corner[0] == "t" else slice(-12, -4)
+    columns = slice(4, 12) if corner[1] == "l" else slice(-12, -4)
+    assert frame.pixels[rows, columns].min() > 240
+    assert frame.pixels.mean() < 40
+
+
+def test_pixels_are_made_square(tmp_path):
+    path = numbered_clip(tmp_path / "wide.mp4", 1, "-vf", "setsar=3/2", *FAST)
+    assert open_clip(path).size(0) == (96, 48)
+    assert open_clip(path, size=48).size(0) == (48, 24)
+
+
+@pytest.mark.parametrize("size", [(63, 47), (64, 47), (63, 48)])
+def test_odd_sizes_are_read_as_they_are(tmp_path, size):
+    path = numbered_clip(tmp_path / "odd.mkv", 2, "-c:v", "ffv1", "-pix_fmt", "gbrp", size=size)
+    source = open_clip(path)
+    assert source.size(0) == size
+    assert [number_of(frame.pixels) for frame in source.read(range(2))] == [0, 1]
+    odd = numbered_clip(tmp_path / "odd.mp4", 2, "-c:v", "mpeg4", "-q:v", "2", size=size)
+    assert [frame.pixels.shape for frame in open_clip(odd).read(range(1))] == [(*size[::-1], 3)]
+
+
+def test_frames_are_scaled_down_but_never_up(clip):
+    assert open_clip(clip, size=32).size(0) == (32, 24)
+    assert open_clip(clip, size=33).size(0) == (33, 25)
+    assert open_clip(clip, size=4096).size(0) == (64, 48)
+    assert open_clip(clip, size=64, height=24).size(0) == (32, 24)
+    (frame,) = open_clip(clip, size=33).read(range(5, 6))
+    assert frame.pixels.shape == (25, 33, 3)
+    assert number_of(frame.pixels) == 5
+
+
+def test_thumbnails_are_the_selected_frames_made_small(clip):
+    small = list(open_clip(clip, frames="2-8x3").thumbnails(height=24))
+    assert [number_of(pixels) for pixels in small] == [2, 5, 8]
+    assert small[0].shape == (24, 32, 3)
+
+
+def test_interlaced_video_is_said_and_made_whole_on_request(tmp_path):
+    raw = b"".join(numbered(k).tobytes() for k in (0, 255, 0, 255, 0, 255))
+    path = tmp_path / "fields.mp4"
+    ffmpeg(
+        *("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", "64x48", "-r", "50", "-i", "-"),
+        *("-vf", "tinterlace=interleave_top,setfield=tff", *FAST, "-flags", "+ildct+ilme"),
+        path,
+        feed=raw,
+    )
+    combed = open_clip(path)
+    assert any("interlaced" in note for note in combed.notes)
+    whole = open_clip(path, deinterlace=True)
+    assert not any("interlaced" in note for note in whole.notes)
+    (torn,), (smooth,) = combed.read(range(1, 2)), whole.read(range(1, 2))
+    assert len(list(whole.read(whole.frames))) == 3
+
+    def combing(pixels):
+        return np.abs(np.diff(pixels.astype(int), axis=0)).mean()
+
+    assert combing(smooth.pixels) < combing(torn.pixels) / 4
+
+
+def test_a_range_outside_the_clip_is_refused(clip):
+    with pytest.raises(SourceError, match=r"clip\.mp4.*frames are 0-39"):
+        open_clip(clip, frames="0-40")
+
+
+def test_the_fingerprint_follows_the_bytes_and_not_the_date(tmp_path, clip):
+    import os
+
+    copy = tmp_path / "copy.mp4"
+    copy.write_bytes(clip.read_bytes())
+    os.utime(copy, (1, 1))
+    assert open_clip(copy).fingerprint() == open_clip(clip).fingerprint()
+    copy.write_bytes(clip.read_bytes() + b"\0" * 8)
+    assert open_clip(copy).fingerprint() != open_clip(clip).fingerprint()
+
+
+def test_a_frame_that_does_not_decode_is_named_and_the_rest_goes_on(tmp_path, caplog):
+    path = numbered_clip(tmp_path / "hurt.mov", 20, "-c:v", "prores_ks")
+    import av
+
+    with av.open(str(path)) as container:
+        at = [packet.pos for packet in container.demux(video=0) if packet.size][7]
+    data = bytearray(path.read_bytes())
+    data[at : at + 64] = b"\xff" * 64
+    path.write_bytes(data)
+    source = open_clip(path)
+    seen = []
+    with (
+        caplog.at_level(logging.WARNING),
+        pytest.raises(FrameError, match=r"hurt\.mov frame 7: ") as caught,
+    ):
+        seen.extend(number_of(frame.pixels) for frame in source.read(source.frames))
+    assert caught.value.frame == 7
+    assert seen == list(range(7))
+    assert [number_of(frame.pixels) for frame in source.read(range(8, 20))] == list(range(8, 20))
+    assert "hurt.mov frame" in caplog.text
+    assert "damaged" in caplog.text
+
+
+def test_the_stream_that_the_job_names_is_read(tmp_path, clip):
+    other = numbered_clip(tmp_path / "other.mp4", 5, *FAST, size=(32, 32))
+    both = tmp_path / "both.mkv"
+    ffmpeg(
+        *("-i", clip, "-i", other, "-map", "0", "-map", "1", "-c", "copy"),
+        *("-disposition:v:0", "0", "-disposition:v:1", "default", both),
+    )
+    assert open_clip(both).size(0) == (32, 32)
+    assert open_clip(both, stream=0).size(0) == (64, 48)
+    assert any("2 video streams" in note for note in open_clip(both).notes)
+    with pytest.raises(SourceError, match=r"video stream 2 .* 0-1"):
+        open_clip(both, stream=2)

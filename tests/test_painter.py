@@ -1,0 +1,249 @@
+"""The painter: frames in, frames out, and nothing but its arguments matters."""
+
+import numpy as np
+import pytest
+import torch
+from conftest import smooth_noise
+
+from render.assembly import Extras
+from render.errors import EngineError
+from render.painter import Painter, Previous, frame_seed, recolour
+from render.spec.job import Job
+
+CPU = torch.device("cpu")
+SIZE = (64, 48)
+
+
+def job(**changes):
+    data = {
+        "input": {"kind": "video", "path": "/a/clip.mp4"},
+        "output": {"path": "/a/out.mp4"},
+        "style": {"images": [{"path": "/a/style.png"}], "layers": {"relu1_1": 1, "relu2_1": 1}},
+        "content": {"layers": {"relu2_2": 1}},
+        "model": {"arch": "vgg16", "weights": "procedural", "precision": "float32"},
+        "optimize": {"evaluations": 6, "warm_evaluations": 4},
+    }
+    for part, value in changes.items():
+        merged = {**data.get(part, {}), **value} if isinstance(value, dict) else value
+        data[part] = merged
+    return Job.model_validate(data)
+
+
+def painter(**changes):
+    made = job(**changes)
+    styles = [smooth_noise(60, 50, seed=7 + n) for n in range(len(made.style.images))]
+    return Painter(made, styles, CPU)
+
+
+def distance(a, b):
+    return np.abs(a.astype(float) - b.astype(float)).mean()
+
+
+@pytest.fixture(scope="module")
+def frames():
+    """Two frames of a picture that moves two pixels to the left."""
+    wide = smooth_noise(SIZE[0] + 8, SIZE[1], seed=3)
+    return [np.ascontiguousarray(wide[:, 2 * n : 2 * n + SIZE[0]]) for n in range(2)]
+
+
+@pytest.fixture(scope="module")
+def first(frames):
+    return painter().paint(frames[0])
+
+
+def test_a_painted_frame_has_the_size_of_its_content_and_its_losses_by_name(frames, first):
+    assert first.pixels.shape == frames[0].shape
+    assert first.pixels.dtype == np.uint8
+    assert first.evaluations == 6
+    assert first.loss.keys() == {"content", "style", "tv"}
+    assert distance(first.pixels, frames[0]) > 5
+
+
+def test_the_same_frame_is_painted_the_same_by_another_painter_and_after_other_frames(
+    frames, first
+):
+    other = painter()
+    other.paint(frames[1])
+    assert np.array_equal(other.paint(frames[0]).pixels, first.pixels)
+
+
+def test_passthrough_gives_back_what_it_gets_and_loads_nothing(frames):
+    through = Painter(job(engine="passthrough", model={"weights": "/none"}), [], CPU)
+    painted = through.paint(frames[0], Previous(frames[1], frames[1]))
+    assert np.array_equal(painted.pixels, frames[0])
+    assert (painted.evaluations, painted.loss) == (0, {})
+
+
+def test_a_frame_after_another_is_started_from_it_with_the_small_budget(frames, first):
+    warm = painter().paint(frames[1], Previous(frames[0], first.pixels))
+    assert warm.evaluations == 4
+    assert warm.loss.keys() == {"content", "style", "tv", "temporal"}
+
+
+def test_the_previous_result_moves_along_with_the_picture(frames, first):
+    """With one evaluation nothing but the start is left: the painting, two pixels further."""
+    still = painter(optimize={"evaluations": 6, "warm_evaluations": 1})
+    painted = still.paint(frames[1], Previous(frames[0], first.pixels)).pixels
+    moved = first.pixels[:, 2:]
+    assert distance(painted[:, :-2], moved) < 0.4 * distance(first.pixels[:, :-2], moved)
+
+
+def test_without_flow_the_previous_result_stays_where_it_is(frames, first):
+    still = painter(
+        optimize={"evaluations": 6, "warm_evaluations": 1}, temporal={"warm_start": "previous"}
+    )
+    painted = still.paint(frames[1], Previous(frames[0], first.pixels))
+    assert np.array_equal(painted.pixels, first.pixels)
+    assert "temporal" not in painted.loss
+
+
+def test_frames_that_are_not_to_be_linked_ignore_the_one_before(frames, first):
+    apart = painter(temporal={"warm_start": "none"})
+    painted = apart.paint(frames[0], Previous(frames[1], frames[1]))
+    assert np.array_equal(painted.pixels, first.pixels)
+
+
+def test_after_a_cut_that_was_missed_the_new_content_shows_not_the_old_painting(first, frames):
+    other = smooth_noise(*SIZE, seed=99)
+    still = painter(optimize={"evaluations": 6, "warm_evaluations": 1})
+    painted = still.paint(other, Previous(frames[0], first.pixels)).pixels
+    start = recolour(other, Previous(frames[0], first.pixels)) * 255
+    assert distance(painted, start) < distance(painted, first.pixels)
+
+
+def test_recolouring_finds_an_affine_change_of_colours():
+    before = smooth_noise(*SIZE, seed=1)
+    change = np.array([[0.5, 0.1, 0.0], [0.0, 0.4, 0.1], [0.1, 0.0, 0.5]])
+    after = (before @ change + 40).round().astype(np.uint8)
+    other = smooth_noise(*SIZE, seed=2)
+    expected = (other @ change + 40) / 255
+    found = recolour(other, Previous(before, after))
+    assert found.dtype == np.float32
+    assert np.abs(found - expected).mean() < 0.01
+
+
+def test_recolouring_by_a_flat_frame_stays_finite_and_near_its_result():
+    flat = np.full((*SIZE[::-1], 3), 90, np.uint8)
+    result = np.full((*SIZE[::-1], 3), 200, np.uint8)
+    found = recolour(smooth_noise(*SIZE, seed=2), Previous(flat, result))
+    assert np.abs(found * 255 - 200).max() < 1
+
+
+def test_a_loss_that_is_not_finite_is_an_error(frames, monkeypatch):
+    from render.style import objective
+
+    broken = painter()
+    monkeypatch.setattr(
+        objective, "content_distance", lambda features, *_: features.sum((1, 2, 3)) * torch.nan
+    )
+    with pytest.raises(EngineError, match="not finite"):
+        broken.paint(frames[0])
+
+
+def test_a_frame_too_small_for_the_layers_is_an_error_that_says_so(frames):
+    with pytest.raises(EngineError, match="too small"):
+        painter(content={"layers": {"relu5_1": 1}}).paint(frames[0][:20, :20])
+
+
+REGIONS = [{"content": "/a/left.png"}, {"content": "/a/right.png", "weight": 2.0}]
+
+
+def halves(width=SIZE[0], height=SIZE[1]):
+    left = np.zeros((height, width), np.uint8)
+    left[:, : width // 2] = 255
+    return left, 255 - left
+
+
+def test_masks_may_be_larger_than_the_frame_but_not_of_another_shape(frames):
+    bound = painter(style={"regions": REGIONS})
+    small = bound.paint(frames[0], masks=halves()).pixels
+    large = bound.paint(frames[0], masks=halves(256, 192)).pixels
+    assert distance(small, large) < 1
+    with pytest.raises(EngineError, match=r"style\.regions\.1\.content: .*30×48 .*64×48"):
+        bound.paint(frames[0], masks=[halves()[0], halves(30)[1]])
+    with pytest.raises(EngineError, match=r"style\.regions: 1 masks for 2 regions"):
+        bound.paint(frames[0], masks=halves()[:1])
+
+
+def test_a_mask_for_one_frame_does_not_linger_for_the_next(frames):
+    bound = painter(style={"regions": REGIONS[:1]})
+    left, right = halves()
+    fresh = bound.paint(frames[0], masks=[right]).pixels
+    bound.paint(frames[0], masks=[left])
+    assert np.array_equal(bound.paint(frames[0], masks=[right]).pixels, fresh)
+
+
+def test_the_clear_part_of_a_frame_is_its_content(frames):
+    alpha = halves()[0]
+    painted = painter().paint(frames[0], alpha=alpha).pixels
+    assert np.array_equal(painted[:, 32:], frames[0][:, 32:])
+    assert distance(painted[:, :32], frames[0][:, :32]) > 5
+
+
+def test_noise_is_that_of_the_jobs_seed_and_the_frames_index(frames):
+    noisy = painter(optimize={"start": "noise", "evaluations": 2})
+    one, again, other = (noisy.paint(frames[0], index=n).pixels for n in (3, 3, 4))
+    reseeded = painter(optimize={"start": "noise", "evaluations": 2}, seed=1)
+    assert np.array_equal(one, again)
+    assert distance(one, other) > 5
+    assert distance(one, reseeded.paint(frames[0], index=3).pixels) > 5
+    assert len({frame_seed(seed, index) for seed in range(20) for index in range(20)}) == 400
+
+
+def test_a_start_picture_is_fitted_and_one_of_another_shape_refused(frames):
+    def started(picture):
+        made = job(optimize={"start": "/a/start.png", "evaluations": 1})
+        return Painter(made, [smooth_noise(60, 50, seed=7)], CPU, Extras(start=picture))
+
+    given = smooth_noise(SIZE[0] * 2, SIZE[1] * 2, seed=5)
+    painted = started(given).paint(frames[0]).pixels
+    assert distance(painted, given.reshape(48, 2, 64, 2, 3).mean((1, 3))) < 2
+    with pytest.raises(EngineError, match=r"optimize\.start: .*48×64 .*64×48"):
+        started(smooth_noise(*SIZE[::-1], seed=5)).paint(frames[0])
+    with pytest.raises(EngineError, match=r"optimize\.start: .*not read"):
+        started(None)
+
+
+def test_masks_over_style_pictures_and_their_alpha_choose_what_counts(frames):
+    """Half a style picture, chosen by a region's mask or by its own alpha, is that half cut out."""
+    style = smooth_noise(64, 64, seed=7)
+    half = halves(64, 64)[0]
+    whole = np.full(SIZE[::-1], 255, np.uint8)
+    regions = [{"content": "/a/c.png", "style": "/a/s.png"}]
+    by_part = Painter(job(style={"regions": regions}), [style], CPU, Extras(parts=[half]))
+    by_alpha = Painter(job(), [style], CPU, Extras(alphas=[half]))
+    both = [
+        by_part.paint(frames[0], masks=[whole]).pixels,
+        by_alpha.paint(frames[0]).pixels,
+    ]
+    assert distance(*both) < 1
+    assert distance(both[1], Painter(job(), [style], CPU).paint(frames[0]).pixels) > 2
+    with pytest.raises(EngineError, match=r"style\.regions\.0\.style: .*not read"):
+        Painter(job(style={"regions": regions}), [style], CPU)
+
+
+@pytest.mark.parametrize("keep", ["luminance", "palette", "histogram"])
+def test_kept_colours_are_kept_in_frames_that_follow_others_too(frames, keep):
+    keeping = painter(colour={"keep": keep})
+    first = keeping.paint(frames[0])
+    second = keeping.paint(frames[1], Previous(frames[0], first.pixels))
+    for painted, content in ((first, frames[0]), (second, frames[1])):
+        off = painted.pixels.mean((0, 1)) - content.mean((0, 1))
+        assert np.abs(off - off.mean()).max() < 8, "no cast of another colour"
+
+
+SETTINGS = [
+    {"style": {"loss": "covariance"}},
+    {"style": {"loss": "wasserstein"}},
+    {"optimize": {"optimizer": "adam", "evaluations": 6}},
+    {"optimize": {"scales": [2, 1], "scale_factor": 1.4142, "evaluations": 6}},
+    {"model": {"weights": "procedural", "pooling": "l2"}},
+    {"objective": "neural-style", "style": {"layers": {"relu1_1": 1}}},
+]
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+def test_every_setting_reaches_the_engine(frames, first, settings):
+    painted = painter(**settings).paint(frames[0])
+    assert painted.evaluations == 6
+    assert not np.array_equal(painted.pixels, first.pixels)

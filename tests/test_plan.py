@@ -1,0 +1,91 @@
+"""The plan: every frame in one unit, shots kept apart, the farm unseen."""
+
+import json
+
+import pytest
+from conftest import smooth_noise
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from render.errors import SourceError
+from render.pipeline import make_plan
+from render.plan import CHUNK, Plan, split
+
+
+@given(
+    start=st.integers(0, 50),
+    count=st.integers(1, 500),
+    stride=st.integers(1, 4),
+    longest=st.none() | st.integers(2, 60),
+)
+def test_runs_partition_a_shot_evenly(start, count, stride, longest):
+    shot = range(start, start + count * stride, stride)
+    runs = list(split(shot, longest))
+    assert [frame for run in runs for frame in run] == list(shot)
+    lengths = {len(run) for run in runs}
+    assert max(lengths) - min(lengths) <= 1
+    assert longest is None or max(lengths) <= longest
+
+
+def test_a_shot_is_a_unit(video_job):
+    plan = make_plan(video_job())
+    assert plan.shots == (range(6), range(6, 12))
+    assert [unit.frames for unit in plan.units] == list(plan.shots)
+    assert all(unit.chained for unit in plan.units)
+
+
+def test_the_cut_is_found_where_the_job_names_none(video_job):
+    assert make_plan(video_job("input.cuts=null")).shots == (range(6), range(6, 12))
+
+
+def test_a_range_with_a_stride_keeps_to_the_cuts_of_the_source(video_job):
+    plan = make_plan(video_job("input.frames=1-11x2"))
+    assert [list(shot) for shot in plan.shots] == [[1, 3, 5], [7, 9, 11]]
+    assert list(plan.frames) == [1, 3, 5, 7, 9, 11]
+    assert plan.total == 6
+
+
+def test_long_shots_are_cut_where_the_job_says_so(video_job):
+    plan = make_plan(video_job("temporal.segment=4"))
+    assert [len(unit.frames) for unit in plan.units] == [3, 3, 3, 3]
+    assert [unit.shot for unit in plan.units] == [0, 0, 1, 1]
+
+
+def test_frames_without_a_warm_start_do_not_wait_for_each_other(video_job):
+    assert not any(unit.chained for unit in make_plan(video_job("temporal.warm_start=none")).units)
+
+
+def test_a_cut_outside_the_clip_is_refused(video_job):
+    with pytest.raises(SourceError, match=r"input\.cuts: no frame 12; the frames are 0-11"):
+        make_plan(video_job("input.cuts=[12]"))
+
+
+def test_pictures_come_in_chunks(images_job, tmp_path, style_picture):
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for number in range(CHUNK + 3):
+        (folder / f"{number}.png").write_bytes(style_picture.read_bytes())
+    plan = make_plan(images_job(folder))
+    assert [len(unit.frames) for unit in plan.units] == [CHUNK, 3]
+    assert not any(unit.chained for unit in plan.units)
+
+
+def test_the_farm_has_no_say(video_job):
+    plans = {json.dumps(make_plan(video_job(f"farm.workers={n}")).to_data()) for n in (1, 2, 20)}
+    assert len(plans) == 1
+
+
+def test_a_plan_survives_being_written_down(video_job):
+    plan = make_plan(video_job("temporal.segment=4", "input.frames=0-10x2"))
+    assert Plan.from_data(json.loads(json.dumps(plan.to_data()))) == plan
+
+
+def test_the_plan_knows_what_it_was_made_for_by_its_content(video_job, tmp_path, style_picture):
+    style = tmp_path / "style.png"
+    style.write_bytes(style_picture.read_bytes())
+    job = video_job(f"style.images.0.path={style}")
+    before = make_plan(job).fingerprint
+    assert before == make_plan(video_job()).fingerprint  # the same picture elsewhere
+    Image.fromarray(smooth_noise(80, 60, seed=7)).save(style)
+    assert make_plan(job).fingerprint != before

@@ -1,0 +1,151 @@
+"""The output folder: nothing half-written, nothing believed unchecked."""
+
+import json
+import multiprocessing
+
+import pytest
+
+from render.errors import OutputError
+from render.pipeline import make_plan
+from render.store import Store, write_atomically
+
+
+def commit(store, *frames):
+    for frame in frames:
+        store.commit(frame, f"frames/{frame:06}.png", f"frame {frame}".encode(), {"seconds": 1})
+
+
+def test_what_was_committed_is_there_for_the_next_run(video_job):
+    with Store(video_job()) as store:
+        commit(store, 0, 3)
+        assert store.read(3) == b"frame 3"
+    with Store(video_job()) as store:
+        assert store.records.keys() == {0, 3}
+        assert store.records[3].info == {"seconds": 1}
+
+
+def test_a_frame_whose_file_is_gone_or_damaged_is_not_finished(video_job):
+    with Store(video_job()) as store:
+        commit(store, 0, 1, 2)
+        (store.folder / "frames/000000.png").unlink()
+        (store.folder / "frames/000001.png").write_bytes(b"frame I")
+    with Store(video_job()) as store:
+        assert store.records.keys() == {2}
+
+
+def test_a_ledger_cut_at_any_byte_of_its_last_line_loses_that_line_only(video_job):
+    with Store(video_job()) as store:
+        commit(store, 0, 1)
+        path = store.folder / "ledger/frames.jsonl"
+    whole = path.read_bytes()
+    first = whole.index(b"\n") + 1
+    for length in range(first, len(whole)):
+        path.write_bytes(whole[:length])
+        with Store(video_job()) as store:
+            assert store.records.keys() == {0}
+            commit(store, 1)
+        with Store(video_job()) as store:
+            assert store.records.keys() == {0, 1}
+
+
+def test_a_damaged_line_in_the_middle_costs_that_frame_only(video_job):
+    with Store(video_job()) as store:
+        commit(store, 0, 1, 2)
+        path = store.folder / "ledger/frames.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(lines[0] + b"\0\xff{]\n" + lines[2])
+    with Store(video_job()) as store:
+        assert store.records.keys() == {0, 2}
+
+
+def test_of_two_lines_for_a_frame_the_one_that_fits_its_file_counts(video_job):
+    with Store(video_job()) as store:
+        commit(store, 0)
+        store.commit(0, "frames/000000.png", b"again", {})
+    with Store(video_job()) as store:
+        assert store.read(0) == b"again"
+        assert store.records[0].info == {}
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["optimize.evaluations=7", "output.size=64", "seed=1", "style.weight=3", "input.frames=0-3"],
+)
+def test_other_settings_are_refused_with_the_difference(video_job, override):
+    with Store(video_job()):
+        pass
+    key = override.split("=")[0]
+    with pytest.raises(OutputError, match=rf"{key}: .* → .*--fresh"):
+        Store(video_job(override))
+
+
+@pytest.mark.parametrize("override", ["farm.workers=3", "output.crf=30", "farm.retries=9"])
+def test_settings_that_change_no_pixel_may_change(video_job, override):
+    with Store(video_job()) as store:
+        commit(store, 0)
+    with Store(video_job(override)) as store:
+        assert store.records.keys() == {0}
+
+
+def test_fresh_starts_over(video_job):
+    with Store(video_job()) as store:
+        commit(store, 0)
+    with Store(video_job("seed=1"), fresh=True) as store:
+        assert not store.records
+        assert not (store.folder / "frames").exists()
+
+
+def test_the_plan_is_kept(video_job):
+    job = video_job()
+    plan = make_plan(job)
+    with Store(job) as store:
+        assert store.plan() is None
+        store.keep_plan(plan)
+        assert store.plan() == plan
+
+
+def hold(job, held, release):
+    with Store(job):
+        held.set()
+        release.wait(30)
+
+
+def test_a_second_run_is_refused_while_the_first_lives_and_let_in_when_it_is_dead(video_job):
+    spawn = multiprocessing.get_context("spawn")
+    held, release = spawn.Event(), spawn.Event()
+    job = video_job()
+    process = spawn.Process(target=hold, args=(job, held, release))
+    process.start()
+    assert held.wait(60)
+    with pytest.raises(OutputError, match="another run is writing"):
+        Store(job)
+    process.kill()
+    process.join()
+    with Store(job):
+        pass
+
+
+def test_an_output_that_cannot_be_written_is_refused(video_job, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OutputError, match=r"output\.path.*cannot be written"):
+        Store(video_job(f"output.path={tmp_path}/file/out.mp4"))
+
+
+def test_writing_is_all_or_nothing(tmp_path, monkeypatch):
+    target = tmp_path / "summary.json"
+    write_atomically(target, b"old")
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OutputError, match="No space left"):
+        write_atomically(target, b"new")
+    assert target.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_the_summary_is_readable(video_job):
+    with Store(video_job()) as store:
+        store.write_summary({"status": "finished"})
+        assert json.loads((store.folder / "summary.json").read_text()) == {"status": "finished"}

@@ -1,0 +1,79 @@
+"""Palettes: measured, mixed, and taken on."""
+
+import torch
+
+from render.style.colour import blend_palettes, match_palette, match_tones, palette
+
+
+def picture(seed, side=40):
+    """Colours well inside 0 to 1, so that no clamping disturbs the statistics."""
+    generator = torch.Generator().manual_seed(seed)
+    mixing = torch.rand(3, 3, generator=generator) - 0.5
+    noise = torch.randn(1, 3, side, side, generator=generator)
+    return 0.5 + 0.06 * torch.einsum("ij, bjhw -> bihw", mixing, noise)
+
+
+def test_a_matched_picture_has_the_palette_of_the_target():
+    target = palette(picture(1))
+    found = palette(match_palette(picture(0), target))
+    torch.testing.assert_close(found.mean, target.mean, atol=1e-3, rtol=0)
+    torch.testing.assert_close(found.covariance, target.covariance, atol=1e-4, rtol=0.02)
+
+
+def test_a_picture_matched_to_itself_stays_as_it_is():
+    torch.testing.assert_close(match_palette(picture(0), palette(picture(0))), picture(0))
+
+
+def test_no_other_map_to_that_palette_changes_the_colours_less():
+    before, target = picture(0), palette(picture(1))
+    own = palette(before)
+    cholesky = torch.linalg.cholesky(target.covariance) @ torch.linalg.inv(
+        torch.linalg.cholesky(own.covariance)
+    )
+    offset = before.flatten(2).double() - own.mean[..., None]
+    other = (cholesky @ offset + target.mean[..., None]).view_as(before)
+    moved = match_palette(before, target)
+    assert (moved - before).square().mean() < (other - before).square().mean()
+
+
+def test_a_flat_picture_takes_on_the_mean():
+    flat = torch.full((1, 3, 8, 8), 0.2)
+    target = palette(picture(1))
+    found = match_palette(flat, target)
+    torch.testing.assert_close(found.mean((2, 3)).double(), target.mean, atol=1e-3, rtol=0)
+    assert torch.isfinite(found).all()
+
+
+def test_the_palette_of_a_blend_is_that_of_the_pictures_side_by_side():
+    first, second = picture(0), picture(1)
+    together = palette(torch.cat((first, second, second, second), 3))
+    blended = blend_palettes([palette(first), palette(second)], [0.25, 0.75])
+    torch.testing.assert_close(blended.mean, together.mean)
+    torch.testing.assert_close(blended.covariance, together.covariance)
+
+
+def test_pictures_of_a_batch_are_matched_each_by_itself():
+    batch = torch.cat((picture(0), picture(2)))
+    target = palette(picture(1))
+    alone = torch.cat([match_palette(one[None], target) for one in batch])
+    torch.testing.assert_close(match_palette(batch, target), alone)
+
+
+def test_matched_tones_are_those_of_the_target():
+    target = palette(0.6 + 0.5 * (picture(1) - 0.5))
+    found = palette(match_tones(picture(0), target)).tones
+    torch.testing.assert_close(found, target.tones, atol=0.02, rtol=0)
+
+
+def test_a_few_bright_windows_do_not_dim_the_rest():
+    room = 0.3 + 0.2 * (picture(0) - 0.5)
+    room[..., :6] = 1.0
+    target = palette(picture(1))
+    spread = match_tones(room, target)[..., 6:].mean(1).std()
+    assert spread > 1.5 * match_palette(room, target)[..., 6:].mean(1).std()
+
+
+def test_the_order_of_tones_is_kept():
+    grey = torch.linspace(0.1, 0.7, 64).expand(1, 3, 8, 64)
+    moved = match_tones(grey, palette(picture(1)))[0, 0, 0]
+    assert (moved.diff() >= -1e-6).all()

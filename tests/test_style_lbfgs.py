@@ -1,0 +1,127 @@
+"""The optimiser: batched, bounded, and never worse than where it stands."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from render.style.lbfgs import WINDOW, minimize
+
+
+def rosenbrock(points):
+    x = points.detach().requires_grad_()
+    f = (100 * (x[:, 1::2] - x[:, ::2] ** 2) ** 2 + (1 - x[:, ::2]) ** 2).sum(1)
+    (gradient,) = torch.autograd.grad(f.sum(), x)
+    return f.detach(), gradient
+
+
+def quadratic(centre, stiffness):
+    def closure(points):
+        offset = points - centre
+        return 0.5 * (stiffness * offset**2).sum(1), stiffness * offset
+
+    return closure
+
+
+def starts(batch, seed=0, unknowns=20):
+    generator = torch.Generator().manual_seed(seed)
+    return 2 * torch.rand(batch, unknowns, generator=generator, dtype=torch.float64) - 1
+
+
+def test_it_finds_the_minimum_of_rosenbrocks_function():
+    found = minimize(rosenbrock, starts(3), evaluations=200, bounds=(-5, 5))
+    assert found.loss.max() < 1e-12
+    torch.testing.assert_close(found.point, torch.ones(3, 20, dtype=torch.float64))
+
+
+def test_its_path_on_rosenbrocks_function_is_the_known_one():
+    trace = minimize(rosenbrock, starts(1), evaluations=101, bounds=(-5, 5)).trace[:, 0]
+    golden = torch.tensor([5.1891e00, 8.2083e-05, 2.7164e-12], dtype=torch.float64)
+    torch.testing.assert_close(trace[[10, 50, 100]], golden, rtol=1e-3, atol=0)
+
+
+def test_a_problem_takes_the_same_path_alone_and_in_a_batch():
+    together = minimize(rosenbrock, starts(3), evaluations=60, bounds=(-5, 5))
+    for problem in range(3):
+        start = starts(3)[problem : problem + 1]
+        alone = minimize(rosenbrock, start, evaluations=60, bounds=(-5, 5))
+        assert torch.equal(alone.trace[:, 0], together.trace[:, problem])
+        assert torch.equal(alone.point[0], together.point[problem])
+
+
+def test_the_minimum_on_the_border_of_the_box_is_found():
+    centre = torch.linspace(-1, 2, 12, dtype=torch.float64)[None]
+    stiffness = torch.linspace(1, 50, 12, dtype=torch.float64)
+    start = torch.full((1, 12), 0.5, dtype=torch.float64)
+    found = minimize(quadratic(centre, stiffness), start, evaluations=60)
+    torch.testing.assert_close(found.point, centre.clamp(0, 1))
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10_000), history=st.integers(1, 12))
+def test_the_loss_never_rises_and_no_point_leaves_the_box(seed, history):
+    seen = []
+
+    def closure(points):
+        seen.append(points)
+        return rosenbrock(4 * points)
+
+    found = minimize(closure, starts(2, seed), evaluations=25, history=history)
+    assert (found.trace.diff(dim=0) <= 0).all()
+    assert all((points >= 0).all() and (points <= 1).all() for points in seen)
+
+
+def test_as_many_evaluations_are_made_as_were_asked_for():
+    calls = 0
+
+    def closure(points):
+        nonlocal calls
+        calls += 1
+        return rosenbrock(points)
+
+    assert minimize(closure, starts(2), evaluations=17).evaluations == 17
+    assert calls == 17
+
+
+def test_points_where_the_function_is_not_finite_are_not_accepted():
+    def closure(points):
+        """A cliff: beyond 0.6 there are no numbers."""
+        loss, gradient = quadratic(0.59, 1.0)(points)
+        over = (points > 0.6).any(1)
+        return loss.masked_fill(over, torch.nan), gradient
+
+    start = torch.zeros(1, 3, dtype=torch.float64)
+    found = minimize(closure, start, evaluations=60)
+    assert torch.isfinite(found.trace).all()
+    torch.testing.assert_close(found.point, torch.full((1, 3), 0.59, dtype=torch.float64))
+
+
+def test_a_flat_function_is_left_at_its_start():
+    def closure(points):
+        return points.new_ones(points.shape[0]), torch.zeros_like(points)
+
+    start = torch.full((2, 4), 0.3)
+    assert torch.equal(minimize(closure, start, evaluations=30).point, start)
+
+
+def test_a_problem_that_stands_still_stops_alone():
+    centre = torch.tensor([[0.5], [0.5]], dtype=torch.float64).expand(2, 6)
+
+    def closure(points):
+        loss, gradient = quadratic(centre, 1.0)(points)
+        wild, slope = rosenbrock(4 * points[1:])
+        loss = torch.stack((loss[0] + 1, wild[0]))
+        return loss, torch.cat((gradient[:1], 4 * slope))
+
+    start = torch.full((2, 6), 0.2, dtype=torch.float64)
+    found = minimize(closure, start, evaluations=200, tolerance=1e-3)
+    assert WINDOW < found.evaluations < 200
+    assert found.trace[-1, 1] < 1e-3
+    single = minimize(quadratic(0.5, 1.0), start[:1], evaluations=200, tolerance=1e-3)
+    assert single.evaluations < found.evaluations
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_points_keep_their_precision(dtype):
+    found = minimize(rosenbrock, starts(1).to(dtype), evaluations=5)
+    assert found.point.dtype == dtype

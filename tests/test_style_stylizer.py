@@ -1,0 +1,330 @@
+"""The engine as a whole, on small pictures."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from render.errors import EngineError
+from render.style.colour import palette
+from render.style.keeping import Keeping, luma
+from render.style.objective import Objective, Pull, Region, Weights
+from render.style.procedural import procedural_convolutions
+from render.style.pyramid import resize
+from render.style.stylizer import Budget, Stylizer
+from render.style.targets import Binding, StylePicture, Styles
+from render.style.vgg import Vgg
+
+CPU = torch.device("cpu")
+GOLDEN = [10.0, 0.4133, 0.2922, 0.2784]
+ADAM_GOLDEN = [10.0, 1.2711, 0.3774, 0.3150]
+WEIGHTS = Weights({"relu1_1": 1.0, "relu2_1": 1.0}, 10.0, {"relu2_2": 1.0}, 1.0, temporal=20.0)
+
+
+def picture(width, height, seed):
+    generator = torch.Generator().manual_seed(seed)
+    return resize(torch.rand(1, 3, 9, 9, generator=generator), width, height)
+
+
+@pytest.fixture(scope="module")
+def vgg():
+    convolutions = procedural_convolutions("vgg16")
+    return Vgg(convolutions, WEIGHTS.layers(), pooling="average", device=CPU)
+
+
+def styles_of(vgg, blend=(1.0,), seed=10, loss="gram", bindings=()):
+    pictures = [StylePicture(picture(80, 60, seed + n), share) for n, share in enumerate(blend)]
+    return Styles(vgg, WEIGHTS.style_layers, loss, pictures, bindings)
+
+
+def stylizer(vgg, styles=None, weights=WEIGHTS, settings=None, **budget):
+    wanted = {"evaluations": 20, "warm_evaluations": 5, **budget}
+    return Stylizer(vgg, weights, styles or styles_of(vgg), Budget(**wanted), **settings or {})
+
+
+def test_a_picture_keeps_its_size_and_its_range(vgg):
+    found = stylizer(vgg).stylize(picture(61, 47, 0))
+    assert found.pixels.shape == (1, 3, 47, 61)
+    assert found.pixels.min() >= 0
+    assert found.pixels.max() <= 1
+
+
+def test_the_trajectory_of_the_loss_is_the_known_one(vgg):
+    """Golden run: what the optimiser does may only change on purpose."""
+    trace = stylizer(vgg, evaluations=100).stylize(picture(64, 48, 0)).trace[:, 0]
+    golden = torch.tensor(GOLDEN)
+    torch.testing.assert_close(trace[[0, 10, 50, 99]], golden, rtol=0.03, atol=0)
+
+
+def test_the_same_call_gives_the_same_bits(vgg):
+    content = picture(64, 48, 0)
+    first, second = (stylizer(vgg).stylize(content).pixels for _ in range(2))
+    assert torch.equal(first, second)
+
+
+def test_the_coarse_scale_is_painted_first(vgg):
+    found = stylizer(vgg, evaluations=30).stylize(picture(260, 160, 0))
+    assert found.evaluations == 30
+    rises = (found.trace.diff(dim=0) > 0).nonzero()[:, 0].tolist()
+    assert rises == [18]  # where the fine scale takes over, and nowhere else
+
+
+def test_a_warm_start_spends_the_small_budget_at_full_size(vgg):
+    content = picture(200, 120, 0)
+    assert stylizer(vgg).stylize(content, content).evaluations == 5
+
+
+def test_the_temporal_pull_brings_the_result_nearer_to_its_target(vgg):
+    content, target = picture(64, 48, 0), picture(64, 48, 1)
+    pull = Pull(target, torch.ones(1, 1, 48, 64))
+    pulled = stylizer(vgg, warm_evaluations=20).stylize(content, content, pull).pixels
+    free = stylizer(vgg, warm_evaluations=20).stylize(content, content).pixels
+    assert (pulled - target).square().mean() < 0.9 * (free - target).square().mean()
+
+
+def test_the_edges_are_as_calm_as_the_middle(vgg):
+    found = stylizer(vgg, evaluations=60).stylize(picture(64, 48, 0)).pixels[0]
+    rough = found.diff(dim=2).square().mean(0)
+    edge = torch.cat((rough[:, :2], rough[:, -2:]), 1).mean()
+    assert edge < 2 * rough[:, 8:-8].mean()
+
+
+def test_numbers_that_are_not_finite_are_refused(vgg):
+    content = picture(64, 48, 0)
+    content[0, 0, 3, 3] = torch.nan
+    with pytest.raises(EngineError, match="not finite"):
+        stylizer(vgg).stylize(content)
+
+
+def test_bfloat16_convolutions_reach_the_same_loss(vgg):
+    half = Vgg(
+        procedural_convolutions("vgg16"),
+        WEIGHTS.layers(),
+        pooling="average",
+        device=CPU,
+        precision=torch.bfloat16,
+    )
+    content = picture(64, 48, 0)
+    full = stylizer(vgg, evaluations=40).stylize(content).pixels
+    low = stylizer(half, evaluations=40).stylize(content).pixels
+    judge = dataclasses.replace(WEIGHTS, temporal=0.0)
+    objective = Objective(vgg, judge, [Region(styles_of(vgg).targets(64)[0])], content)
+    assert objective.loss(low) < 1.1 * objective.loss(full)
+
+
+def half_masks(width=64, height=48):
+    left = torch.zeros(1, 1, height, width)
+    left[..., : width // 2] = 1
+    return left, 1 - left
+
+
+def test_regions_are_painted_each_like_its_own_style(vgg):
+    """The left half comes out as in a picture painted in the first style alone, and so on."""
+    content = picture(96, 48, 0)
+    left, right = half_masks(96)
+    bound = styles_of(vgg, (1.0, 1.0), bindings=(Binding(0), Binding(1)))
+    alone = [
+        stylizer(vgg, styles_of(vgg, seed=seed), evaluations=60).stylize(content).pixels
+        for seed in (10, 11)
+    ]
+    found = stylizer(vgg, bound, evaluations=60).stylize(content, areas=[left, right]).pixels
+    for area, near, far in ((left, *alone), (right, *reversed(alone))):
+        inside = area * (found - near).square(), area * (found - far).square()
+        assert inside[0].mean() < 0.5 * inside[1].mean()
+
+
+def test_what_no_region_covers_keeps_its_content(vgg):
+    content = picture(96, 48, 0)
+    left, right = half_masks(96)
+    one = stylizer(vgg, styles_of(vgg, bindings=(Binding(),)), evaluations=40)
+    change = (one.stylize(content, areas=[left]).pixels - content).square()
+    assert (right * change)[..., 60:].mean() < 0.05 * (left * change).mean()
+
+
+def test_one_region_over_everything_is_the_same_as_none(vgg):
+    content, whole = picture(64, 48, 0), torch.ones(1, 1, 48, 64)
+    bound = stylizer(vgg, styles_of(vgg, bindings=(Binding(),))).stylize(content, areas=[whole])
+    free = stylizer(vgg).stylize(content)
+    torch.testing.assert_close(bound.trace, free.trace, rtol=1e-3, atol=0)
+    torch.testing.assert_close(bound.pixels, free.pixels, atol=5e-3, rtol=0)
+
+
+def test_an_empty_region_does_no_harm(vgg):
+    """A mask of a video whose region has left the picture."""
+    bound = stylizer(vgg, styles_of(vgg, (1.0, 1.0), bindings=(Binding(0), Binding(1))))
+    whole = torch.ones(1, 1, 48, 64)
+    found = bound.stylize(picture(64, 48, 0), areas=[whole, torch.zeros_like(whole)])
+    assert torch.isfinite(found.trace).all()
+    assert found.trace[0].item() == pytest.approx(WEIGHTS.style, rel=1e-3)
+
+
+def test_the_weight_of_a_region_is_that_of_its_style_loss(vgg):
+    content = picture(64, 48, 0)
+    areas = half_masks()
+    for weight in (1.0, 3.0):
+        bound = styles_of(vgg, bindings=(Binding(), Binding(weight=weight)))
+        first = stylizer(vgg, bound, evaluations=1).stylize(content, areas=areas).trace[0]
+        assert first.item() == pytest.approx(WEIGHTS.style * (1 + weight) / 2, rel=1e-3)
+
+
+def test_clear_areas_stay_as_they_are_and_do_not_count(vgg):
+    content = picture(96, 48, 0)
+    opaque, _ = half_masks(96)
+    found = stylizer(vgg, evaluations=30).stylize(content, opaque=opaque).pixels
+    assert torch.equal(found[..., 48:], content[..., 48:])
+    change = (found - content).square()
+    assert change[..., :48].mean() > 1e-3
+    garish = torch.where(opaque > 0, content, 1 - content)
+    other = stylizer(vgg, evaluations=30).stylize(garish, opaque=opaque).pixels
+    assert (other - found)[..., :32].abs().mean() < 0.02
+
+
+def test_the_edge_of_a_clear_area_is_as_calm_as_what_is_painted(vgg):
+    content = picture(96, 48, 0)
+    opaque, _ = half_masks(96)
+    found = stylizer(vgg, evaluations=60).stylize(content, opaque=opaque).pixels
+    rough = found.diff(dim=2).square().mean((0, 1, 2))
+    assert rough[46:48].mean() < 2 * rough[8:40].mean()
+
+
+def test_a_picture_that_is_clear_everywhere_is_given_back(vgg):
+    content = picture(64, 48, 0)
+    found = stylizer(vgg).stylize(content, opaque=torch.zeros(1, 1, 48, 64))
+    assert torch.equal(found.pixels, content)
+    assert torch.isfinite(found.trace).all()
+
+
+def test_masks_of_another_shape_or_number_are_refused_by_name(vgg):
+    content = picture(64, 48, 0)
+    bound = stylizer(vgg, styles_of(vgg, bindings=(Binding(),)))
+    with pytest.raises(EngineError, match=r"style\.regions\.0\.content: .*64×40 .*64×48"):
+        bound.stylize(content, areas=[torch.ones(1, 1, 40, 64)])
+    with pytest.raises(EngineError, match=r"style\.regions: 0 masks for 1 regions"):
+        bound.stylize(content)
+    with pytest.raises(EngineError, match=r"alpha: a mask of 10×10"):
+        stylizer(vgg).stylize(content, opaque=torch.ones(1, 1, 10, 10))
+    with pytest.raises(EngineError, match=r"style\.regions\.0\.content: .*not finite"):
+        bound.stylize(content, areas=[torch.full((1, 1, 48, 64), torch.nan)])
+
+
+@pytest.mark.parametrize("start", ["noise", "style"])
+def test_noise_depends_on_the_seed_and_on_nothing_else(vgg, start):
+    painter = stylizer(vgg, settings={"start": start}, evaluations=2)
+    contents = picture(64, 48, 0).expand(3, -1, -1, -1)
+    found = painter.stylize(contents, seeds=[5, 6, 5]).pixels
+    assert torch.equal(found[0], found[2])
+    assert (found[0] - found[1]).abs().mean() > 0.02
+    alone = painter.stylize(contents[:1], seeds=[6]).pixels
+    torch.testing.assert_close(alone[0], found[1], atol=1e-3, rtol=0)
+
+
+def test_noise_in_the_styles_colours_has_their_palette(vgg):
+    painter = stylizer(vgg, settings={"start": "style"}, evaluations=1)
+    found = palette(painter.stylize(picture(64, 48, 0)).pixels)
+    expected = styles_of(vgg).palettes()[0]
+    torch.testing.assert_close(found.mean, expected.mean, atol=0.02, rtol=0)
+    torch.testing.assert_close(found.covariance, expected.covariance, atol=0.01, rtol=0)
+
+
+def test_a_given_picture_is_where_it_starts(vgg):
+    given = picture(128, 96, 7)
+    painter = stylizer(vgg, settings={"start": given}, evaluations=1)
+    found = painter.stylize(picture(64, 48, 0)).pixels
+    torch.testing.assert_close(found, resize(given, 64, 48))
+
+
+def test_from_noise_the_content_comes_out_all_the_same(vgg):
+    content = picture(64, 48, 0)
+    painter = stylizer(vgg, settings={"start": "style"}, evaluations=60)
+    found = painter.stylize(content)
+    noise = stylizer(vgg, settings={"start": "style"}, evaluations=1).stylize(content)
+    assert found.terms["content"] < 0.7 * noise.terms["content"]
+    assert found.trace[-1] < 0.1 * noise.trace[0]
+
+
+def test_scales_and_their_budgets_can_be_given(vgg):
+    content = picture(200, 120, 0)
+    found = stylizer(vgg, evaluations=30, shares=(1, 2, 3)).stylize(content)
+    rises = (found.trace.diff(dim=0) > 0).nonzero()[:, 0].tolist()
+    assert rises == [4, 14]
+    assert stylizer(vgg, evaluations=12, scales=1).stylize(content).evaluations == 12
+
+
+@pytest.mark.parametrize("loss", ["covariance", "wasserstein"])
+def test_other_style_losses_are_brought_down_too(vgg, loss):
+    painter = stylizer(vgg, styles_of(vgg, loss=loss), evaluations=40)
+    trace = painter.stylize(picture(64, 48, 0)).trace
+    assert trace[0].item() == pytest.approx(WEIGHTS.style, rel=1e-3)
+    assert trace[-1] < 0.3 * trace[0]
+
+
+def test_the_trajectory_of_adam_is_the_known_one(vgg):
+    painter = stylizer(vgg, optimizer="adam", evaluations=100)
+    trace = painter.stylize(picture(64, 48, 0)).trace[:, 0]
+    torch.testing.assert_close(trace[[0, 10, 50, 99]], torch.tensor(ADAM_GOLDEN), rtol=0.03, atol=0)
+
+
+def saturation(pixels):
+    return (pixels - luma(pixels)).abs().mean()
+
+
+def test_keeping_the_luminance_alone_leaves_the_hues_of_the_content(vgg):
+    content = picture(64, 48, 0)
+    painter = stylizer(vgg, settings={"keeping": Keeping("luminance")}, evaluations=30)
+    found = painter.stylize(content).pixels
+    own, new = content - luma(content), found - luma(found)
+    cosine = torch.nn.functional.cosine_similarity(own, new, dim=1)
+    assert cosine[new.norm(dim=1) > 0.02].min() > 0.99
+    assert (luma(found) - luma(content)).abs().mean() > 0.02
+
+
+@pytest.mark.parametrize("mode", ["palette", "histogram"])
+def test_keeping_the_palette_or_the_histogram_brings_the_contents_colours(vgg, mode):
+    content = picture(64, 48, 0)
+    own = palette(content)
+
+    def off(keeping):
+        painter = stylizer(vgg, settings={"keeping": keeping}, evaluations=30)
+        found = palette(painter.stylize(content).pixels)
+        return (found.mean - own.mean).abs().sum() + (found.covariance - own.covariance).abs().sum()
+
+    full, half, none = (off(Keeping(mode, strength)) for strength in (1.0, 0.5, 0.0))
+    assert full < 0.5 * none
+    assert full < half < none
+
+
+@pytest.mark.parametrize("mode", ["luminance", "palette", "histogram"])
+def test_a_kept_picture_painted_on_stays_near_itself(vgg, mode):
+    """The next frame of a video starts from a finished picture, with the content's colours in it."""
+    content = picture(64, 48, 0)
+    settings = {"keeping": Keeping(mode)}
+    first = stylizer(vgg, settings=settings, evaluations=60).stylize(content).pixels
+    again = stylizer(vgg, settings=settings, warm_evaluations=10).stylize(content, first).pixels
+    assert (again - first).abs().mean() < 0.3 * (first - content).abs().mean()
+
+
+def test_samples_with_their_own_palettes_and_masks_do_not_touch_each_other(vgg):
+    contents = torch.cat([picture(64, 48, seed) for seed in (0, 1)])
+    left, right = half_masks()
+    bound = styles_of(vgg, (1.0, 1.0), loss="covariance", bindings=(Binding(0), Binding(1)))
+    painter = stylizer(vgg, bound, settings={"keeping": Keeping("palette")}, evaluations=6)
+    areas = [torch.cat((left, right)), torch.cat((right, left))]
+    both = painter.stylize(contents, areas=areas)
+    for n in range(2):
+        one = painter.stylize(contents[n : n + 1], areas=[area[n : n + 1] for area in areas])
+        torch.testing.assert_close(both.pixels[n : n + 1], one.pixels, atol=2e-3, rtol=0)
+        torch.testing.assert_close(both.trace[:, n : n + 1], one.trace, rtol=1e-3, atol=0)
+
+
+def test_the_form_of_neural_style_paints_to_the_very_edge_without_a_margin(vgg):
+    exact = dataclasses.replace(
+        WEIGHTS, form="neural-style", style=1e4, temporal=0.0, content=5.0, tv=0.0
+    )
+    content = picture(64, 48, 0)
+    found = stylizer(vgg, weights=exact, settings={"repaint": True}, evaluations=30).stylize(
+        content
+    )
+    objective = Objective(vgg, exact, [Region(styles_of(vgg).targets(64)[0])], content)
+    torch.testing.assert_close(found.trace[0], objective.loss(content))
+    torch.testing.assert_close(found.trace[-1], objective.loss(found.pixels))
+    assert found.trace[-1] < found.trace[0]
