@@ -155,6 +155,31 @@ def check(job_file: JobFile, overrides: Overrides = None) -> None:
 
 
 @app.command()
+def metrics(
+    output: Annotated[
+        Path, typer.Argument(metavar="OUTPUT", help="A video made by render, or its folder.")
+    ],
+    as_json: AsJson = False,
+    true_flow: Annotated[
+        bool,
+        typer.Option("--true-flow", help="The source is the sample clip, whose motion is known."),
+    ] = False,
+) -> None:
+    """Measure how calm, sharp and stylised a finished video is, against its source."""
+    from render.measuring import measure_output, table  # noqa: PLC0415
+
+    with _reported():
+        measured = measure_output(output, true_flow=true_flow).metrics
+    if as_json:
+        print(json.dumps({**measured.to_data(), "per_frame": measured.frames_to_data()}))
+        return
+    rows = Table(show_header=False, box=None)
+    for name, value in table(measured):
+        rows.add_row(name, value)
+    Console().print(rows)
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON Schema of the job file, for editors."""
     print(json.dumps(job_schema(), indent=2))

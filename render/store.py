@@ -142,6 +142,10 @@ class Store:
         """Write `summary.json`."""
         write_atomically(self.folder / "summary.json", _json(summary).encode())
 
+    def add_to_summary(self, more: Mapping[str, Any]) -> None:
+        """Put more into `summary.json`, beside what is there."""
+        self.write_summary({**(self._read_json("summary.json") or {}), **more})
+
     def _read_json(self, name: str) -> dict[str, Any] | None:
         path = self.folder / name
         try:

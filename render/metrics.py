@@ -1,0 +1,260 @@
+"""How calm and how sharp a painted video is, measured against its source.
+
+The measure is the warping error of Lai et al. ("Learning Blind Video Temporal Consistency", 2018):
+each painted frame is compared with an earlier one, carried onto it along the optical flow *of the
+source*, where that flow can be trusted. The source itself has such an error, from noise, light and
+faults of the flow; it is the floor that an output is held against. An error below the floor means
+that detail was lost, so sharpness always stands beside it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, median
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from render.motion.flow import FloatMap, estimate_flow
+from render.motion.reliability import reliability_mask
+from render.motion.warp import warp
+
+Pixels = npt.NDArray[np.uint8]
+
+GAPS = (1, 2, 4, 8)
+"""Frames back that a frame is compared with; 1 is the warping error, the others the long-term ones."""
+
+_LUMA = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
+_LEAST_COVERAGE = 1e-3
+"""Pairs of which less can be compared say nothing."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A frame of the source and what became of it.
+
+    Attributes:
+        index: of the frame in the source.
+        content: H×W×3, as it was rendered from.
+        result: H×W×3, as it was committed.
+        loss: parts of the final loss by name, as the ledger has them; empty if it has none.
+    """
+
+    index: int
+    content: Pixels
+    result: Pixels
+    loss: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Motion:
+    """Optical flow from a frame to an earlier one (H×W×2) and where it can be trusted (H×W)."""
+
+    flow: FloatMap
+    mask: FloatMap
+
+
+MotionOf = Callable[[Shown, Shown], Motion]
+"""The motion from a frame to an earlier one of its shot."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A frame against an earlier one of its shot.
+
+    Attributes:
+        error: mean squared difference of the results along the flow, pixels being 0 to 1.
+        floor: the same for the source.
+        coverage: share of the frame that could be compared.
+    """
+
+    error: float
+    floor: float
+    coverage: float
+
+
+@dataclass(frozen=True)
+class FrameMetrics:
+    """One frame.
+
+    Attributes:
+        frame: index in the source.
+        back: comparisons by how many frames back; only with frames of the same shot.
+        seam: whether the frame before it, in the same shot, belongs to another unit.
+        sharpness: of the result, see `sharpness`.
+        source_sharpness: of the source.
+        loss: parts of the final loss by name.
+    """
+
+    frame: int
+    back: Mapping[int, Comparison]
+    seam: bool
+    sharpness: float
+    source_sharpness: float
+    loss: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """All frames of an output."""
+
+    frames: Sequence[FrameMetrics]
+
+    def error(self, gap: int = 1) -> float | None:
+        """Mean error against frames `gap` back; `None` if there are none."""
+        return _mean([one.error for one in self._pairs(gap)])
+
+    def floor(self, gap: int = 1) -> float | None:
+        """Mean error of the source against frames `gap` back."""
+        return _mean([one.floor for one in self._pairs(gap)])
+
+    def over_floor(self, gap: int = 1) -> float | None:
+        """`error` over `floor`; `None` where the source is perfectly still or there are no pairs."""
+        return _ratio(self.error(gap), self.floor(gap))
+
+    @property
+    def coverage(self) -> float | None:
+        """Mean share of a frame that can be compared with the frame before."""
+        return _mean([frame.back[1].coverage for frame in self.frames if 1 in frame.back])
+
+    @property
+    def seam_ratio(self) -> float | None:
+        """Mean error across the boundaries of units in a shot over the median inside; `None`: no seams."""
+        across = [one.error for one in self._pairs(1, seam=True)]
+        inside = [one.error for one in self._pairs(1, seam=False)]
+        return _ratio(_mean(across), median(inside)) if across and inside else None
+
+    @property
+    def sharpness(self) -> float | None:
+        """Mean sharpness of the results."""
+        return _mean([frame.sharpness for frame in self.frames])
+
+    @property
+    def source_sharpness(self) -> float | None:
+        """Mean sharpness of the source."""
+        return _mean([frame.source_sharpness for frame in self.frames])
+
+    def loss(self, name: str) -> float | None:
+        """Mean of a part of the final loss over the frames that have it."""
+        return _mean([frame.loss[name] for frame in self.frames if name in frame.loss])
+
+    def to_data(self) -> dict[str, Any]:
+        """The means as plain data, for `summary.json`."""
+        return {
+            "frames": len(self.frames),
+            "warping_error": self.error(),
+            "warping_error_floor": self.floor(),
+            "warping_error_over_floor": self.over_floor(),
+            "long_term_over_floor": {str(gap): self.over_floor(gap) for gap in GAPS[1:]},
+            "seam_ratio": self.seam_ratio,
+            "coverage": self.coverage,
+            "sharpness": self.sharpness,
+            "source_sharpness": self.source_sharpness,
+            "style_loss": self.loss("style"),
+            "content_loss": self.loss("content"),
+        }
+
+    def frames_to_data(self) -> list[dict[str, Any]]:
+        """Every frame as plain data."""
+        return [
+            {
+                "frame": frame.frame,
+                "seam": frame.seam,
+                "sharpness": frame.sharpness,
+                "source_sharpness": frame.source_sharpness,
+                "loss": dict(frame.loss),
+                "back": {str(gap): vars(one) for gap, one in frame.back.items()},
+            }
+            for frame in self.frames
+        ]
+
+    def _pairs(self, gap: int, *, seam: bool | None = None) -> list[Comparison]:
+        return [
+            frame.back[gap]
+            for frame in self.frames
+            if gap in frame.back and seam in (None, frame.seam)
+        ]
+
+
+def estimated_motion(now: Shown, before: Shown) -> Motion:
+    """The motion between two frames as measured in the source."""
+    flow = estimate_flow(now.content, before.content)
+    return Motion(flow, reliability_mask(flow, estimate_flow(before.content, now.content)))
+
+
+def measure(
+    frames: Iterable[Shown],
+    shots: Iterable[range],
+    seams: Collection[int] = (),
+    motion: MotionOf = estimated_motion,
+) -> Metrics:
+    """Measure an output, frame by frame; only the last few frames are kept.
+
+    Args:
+        frames: those of the output in order; some may be missing.
+        shots: the frames of each shot; nothing is compared across a cut.
+        seams: frames whose predecessor in the shot belongs to another unit.
+        motion: gives the motion between two frames.
+    """
+    places = {frame: (shot, n) for shot, run in enumerate(shots) for n, frame in enumerate(run)}
+    recent: deque[Shown] = deque(maxlen=max(GAPS))
+    measured = []
+    for now in frames:
+        shot, place = places[now.index]
+        back = {}
+        for before in recent:
+            other, earlier = places[before.index]
+            if other == shot and place - earlier in GAPS:
+                found = compare(now, before, motion(now, before))
+                if found.coverage >= _LEAST_COVERAGE:
+                    back[place - earlier] = found
+        recent.append(now)
+        measured.append(
+            FrameMetrics(
+                now.index,
+                back,
+                now.index in seams,
+                sharpness(now.result),
+                sharpness(now.content),
+                now.loss,
+            )
+        )
+    return Metrics(measured)
+
+
+def compare(now: Shown, before: Shown, motion: Motion) -> Comparison:
+    """Compare a frame with an earlier one carried onto it."""
+    return Comparison(
+        warping_error(now.result, before.result, motion),
+        warping_error(now.content, before.content, motion),
+        float(motion.mask.mean()),
+    )
+
+
+def warping_error(now: Pixels, before: Pixels, motion: Motion) -> float:
+    """Σ m·(now − warp(before))² / (3·Σ m), pixels being 0 to 1; 0 where nothing can be compared."""
+    carried = warp(_unit(before), motion.flow)
+    squares = ((_unit(now) - carried) ** 2).mean(2)
+    return float((motion.mask * squares).sum() / max(float(motion.mask.sum()), 1e-12))
+
+
+def sharpness(picture: Pixels) -> float:
+    """Gradient energy: mean squared difference of neighbours in luma, down plus across."""
+    luma = _unit(picture) @ _LUMA
+    steps = (np.diff(luma, axis=0), np.diff(luma, axis=1))
+    return float(sum((step**2).mean() for step in steps if step.size))
+
+
+def _unit(picture: Pixels) -> FloatMap:
+    return picture.astype(np.float32) / np.float32(255)
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return fmean(values) if values else None
+
+
+def _ratio(value: float | None, over: float | None) -> float | None:
+    return value / over if value is not None and over else None

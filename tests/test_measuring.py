@@ -1,0 +1,72 @@
+"""Measuring an output folder, without any farm."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from render.cli import app
+from render.errors import OutputError
+from render.measuring import measure_output, seams
+from render.media.source import open_source
+from render.media.stills import encode_png
+from render.pipeline import make_plan
+from render.store import Store
+
+
+@pytest.fixture
+def output(video_job):
+    """An output of all frames but the last, not repainted, in units of three."""
+    job = video_job("temporal.segment=3")
+    source = open_source(job.input, None)
+    with Store(job) as store:
+        store.keep_plan(make_plan(job))
+        store.write_summary({"status": "incomplete"})
+        for frame in source.read(range(11)):
+            data = encode_png(frame.pixels)
+            info = {"loss": {"style": 2.0, "content": 1.0}}
+            store.commit(frame.index, f"frames/{frame.index:06}.png", data, info)
+    return job.output.path
+
+
+def test_an_output_is_measured_against_its_source_and_its_summary_says_so(output):
+    found = measure_output(output)
+    assert len(found.metrics.frames) == 11
+    assert found.metrics.over_floor() == 1
+    assert [frame.frame for frame in found.metrics.frames if frame.seam] == [3, 9]
+    assert [sorted(frame.back) for frame in found.metrics.frames[6:8]] == [[], [1]]
+    summary = json.loads((found.folder / "summary.json").read_text())
+    assert summary["status"] == "incomplete"
+    assert summary["metrics"] == found.metrics.to_data()
+    assert summary["metrics"]["style_loss"] == 2.0
+
+
+def test_the_exact_motion_of_the_sample_clip_covers_more_than_the_estimated(output):
+    estimated, exact = (measure_output(output, true_flow=flag).metrics for flag in (False, True))
+    assert exact.coverage > estimated.coverage
+
+
+def test_the_command_prints_a_table_or_json(output):
+    text = CliRunner().invoke(app, ["metrics", str(output)])
+    assert text.exit_code == 0
+    assert "warping error over the source's" in text.stdout
+    data = json.loads(CliRunner().invoke(app, ["metrics", str(output), "--json"]).stdout)
+    assert data["warping_error_over_floor"] == 1
+    assert len(data["per_frame"]) == 11
+    assert data["per_frame"][2]["back"].keys() == {"1", "2"}
+
+
+def test_units_that_follow_each_other_in_a_shot_meet_at_a_seam(video_job):
+    assert seams(make_plan(video_job())) == frozenset()
+    assert seams(make_plan(video_job("temporal.segment=2"))) == {2, 4, 8, 10}
+
+
+def test_what_is_no_output_is_refused(tmp_path, video_job):
+    with pytest.raises(OutputError, match="no output of render"):
+        measure_output(tmp_path / "none.mp4")
+    assert not (tmp_path / "none.render").exists()
+    job = video_job()
+    with Store(job):
+        pass
+    with pytest.raises(OutputError, match="no finished frame yet"):
+        measure_output(job.output.path)
