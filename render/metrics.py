@@ -122,7 +122,7 @@ class Metrics:
 
     @property
     def seam_ratio(self) -> float | None:
-        """Mean error across the boundaries of units in a shot over the median inside; `None`: no seams."""
+        """Mean error across boundaries of units in a shot over the median inside; `None`: no seams."""
         across = [one.error for one in self._pairs(1, seam=True)]
         inside = [one.error for one in self._pairs(1, seam=False)]
         return _ratio(_mean(across), median(inside)) if across and inside else None
