@@ -180,6 +180,19 @@ def metrics(
 
 
 @app.command()
+def report(
+    output: Annotated[
+        Path, typer.Argument(metavar="OUTPUT", help="A video made by render, or its folder.")
+    ],
+) -> None:
+    """Write the report of an output again, and print its path."""
+    from render.report.page import write_report  # noqa: PLC0415
+
+    with _reported():
+        print(write_report(output))
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON Schema of the job file, for editors."""
     print(json.dumps(job_schema(), indent=2))

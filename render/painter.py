@@ -26,6 +26,9 @@ from render.style.pyramid import to_tensor
 Pixels = npt.NDArray[np.uint8]
 FloatPixels = npt.NDArray[np.float32]
 
+TRACE_POINTS = 32
+"""Losses that are kept of a frame: a curve's worth, not a million frames' burden."""
+
 
 @dataclass(frozen=True)
 class Previous:
@@ -43,11 +46,13 @@ class Painted:
         pixels: H×W×3, as they are committed.
         evaluations: evaluations made.
         loss: the parts of the loss at the end, weighted, by name.
+        trace: number of an evaluation and the loss there, for some of them.
     """
 
     pixels: Pixels
     evaluations: int
     loss: dict[str, float]
+    trace: tuple[tuple[int, float], ...] = ()
 
 
 class Painter:
@@ -130,7 +135,9 @@ class Painter:
         if not np.isfinite(sum(loss.values())):
             raise EngineError(f"the loss is not finite: {loss}")
         pixels = (found.pixels[0] * 255).round().byte().permute(1, 2, 0).cpu().numpy()
-        return Painted(np.ascontiguousarray(pixels), found.evaluations, loss)
+        return Painted(
+            np.ascontiguousarray(pixels), found.evaluations, loss, _sampled(found.trace[:, 0])
+        )
 
     def _warm_start(self, content: Pixels, previous: Previous) -> tuple[Tensor, Pull | None]:
         temporal = self.job.temporal
@@ -147,6 +154,12 @@ class Painter:
         return (
             torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].to(self.device)
         )
+
+
+def _sampled(trace: Tensor) -> tuple[tuple[int, float], ...]:
+    """Evaluation, from 1, and loss at `TRACE_POINTS` places, the last among them."""
+    steps = sorted({*range(0, len(trace), -(-len(trace) // TRACE_POINTS)), len(trace) - 1})
+    return tuple((step + 1, float(f"{float(trace[step]):.5g}")) for step in steps)
 
 
 def frame_seed(seed: int, index: int) -> int:

@@ -10,13 +10,22 @@ from typing import Any, Literal
 from render.errors import SourceError
 from render.farm.cluster import connected
 from render.farm.driver import Driver
-from render.farm.events import Event, FrameDone, Note, OnEvent, OutputWritten, RunStarted
+from render.farm.events import (
+    Event,
+    FrameDone,
+    FrameFailed,
+    Note,
+    OnEvent,
+    OutputWritten,
+    RunStarted,
+)
 from render.finish import finish_picture, finish_video, picture_path
 from render.materials import Materials, read_materials
 from render.media.encode import check_output
 from render.media.images import ImageSource, check_output_names
 from render.media.source import MovingSource, open_source
 from render.plan import Plan, plan_units
+from render.report.live import LiveReport, keep_versions
 from render.spec.job import Job
 from render.store import Store
 from render.weights import fetch_weights
@@ -146,6 +155,9 @@ def run(job: Job, *, on_event: OnEvent = lambda _: None, fresh: bool = False) ->
         on_event(RunStarted(plan.total, reused, len(plan.shots), len(plan.units), store.folder))
         for note in prepared.notes:
             on_event(Note(note))
+        keep_versions(store.folder, job)
+        page = LiveReport(store.folder, source)
+        page.update()
         evaluations = 0
 
         def watch(event: Event) -> None:
@@ -154,6 +166,10 @@ def run(job: Job, *, on_event: OnEvent = lambda _: None, fresh: bool = False) ->
                 evaluations += event.evaluations
                 if isinstance(source, ImageSource):
                     finish_picture(job, event.frame, source, store)
+            if isinstance(event, FrameFailed):
+                page.failures[event.frame] = event.reason
+            if isinstance(event, FrameDone | FrameFailed):
+                page.update()
             on_event(event)
 
         driver = Driver(job, plan, source, prepared.materials, store)
@@ -181,9 +197,11 @@ def run(job: Job, *, on_event: OnEvent = lambda _: None, fresh: bool = False) ->
         except BaseException as error:
             interrupted = isinstance(error, KeyboardInterrupt)
             store.write_summary(summary("incomplete" if interrupted else "failed").to_data())
+            page.finish()
             raise
         result = summary("incomplete" if driver.failed else "finished")
         store.write_summary(result.to_data())
+        page.finish()
         return result
 
 

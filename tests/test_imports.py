@@ -18,7 +18,7 @@ FLOORS = [
     {"assembly"},
     {"painter", "plan", "metrics", "materials"},
     {"store"},
-    {"finish", "farm", "measuring"},
+    {"finish", "farm", "measuring", "report"},
     {"pipeline", "progress"},
     {"cli"},
     {"__init__", "__main__"},

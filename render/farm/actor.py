@@ -42,6 +42,7 @@ class Reply:
     seconds: float
     evaluations: int
     loss: dict[str, float]
+    trace: tuple[tuple[int, float], ...]
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ class Worker:
         self._last = (frame.index, Previous(frame.pixels, painted.pixels))
         data = encode_png(painted.pixels, frame.alpha)
         seconds = time.monotonic() - started
-        return Reply(frame.index, data, seconds, painted.evaluations, painted.loss)
+        return Reply(frame.index, data, seconds, painted.evaluations, painted.loss, painted.trace)
 
 
 def _settle(job: Job) -> torch.device:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import time
 from collections import Counter, deque
 from dataclasses import dataclass, field
 
@@ -172,6 +173,8 @@ class Driver:
             "seconds": round(reply.seconds, 3),
             "evaluations": reply.evaluations,
             "loss": reply.loss,
+            "trace": reply.trace,
+            "at": round(time.time(), 3),
         }
         self._store.commit(reply.frame, f"frames/{reply.frame:06}.png", reply.data, about)
         self._on_event(

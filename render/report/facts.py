@@ -1,0 +1,106 @@
+"""What an output folder says about its job, read without opening anything else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from render.errors import OutputError
+from render.plan import Plan
+from render.spec.job import Job
+from render.spec.load import load_job
+from render.store import Record
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything that a report tells.
+
+    Attributes:
+        folder: the `.render` folder.
+        job: the resolved job.
+        plan: its shots and units.
+        records: finished frames, by index.
+        failures: frames that are missing, each with its reason.
+        summary: how the last run ended; empty while the first one is running.
+        versions: program and libraries that the last run had, by name.
+        metrics: what was measured of each frame; empty if nothing was.
+    """
+
+    folder: Path
+    job: Job
+    plan: Plan
+    records: Mapping[int, Record]
+    failures: Mapping[int, str]
+    summary: Mapping[str, Any]
+    versions: Mapping[str, str]
+    metrics: Sequence[Mapping[str, Any]]
+
+    @property
+    def frames(self) -> list[int]:
+        """Indices of the finished frames, in order."""
+        return [frame for frame in self.plan.frames if frame in self.records]
+
+
+def read_facts(output: Path) -> Facts:
+    """Read an output.
+
+    Args:
+        output: the result, a video or a folder of pictures, or the `.render` folder itself.
+
+    Raises:
+        OutputError: no job has been rendered there.
+        JobError: its `job.yaml` is of another version of this program.
+    """
+    folder = find_folder(output)
+    plan = _json(folder / "plan.json")
+    if plan is None:
+        raise OutputError(f"{folder} has no plan yet; has its job been started?")
+    summary = _json(folder / "summary.json") or {}
+    return Facts(
+        folder,
+        load_job(folder / "job.yaml"),
+        Plan.from_data(plan),
+        {record.frame: record for record in _records(folder)},
+        {each["frame"]: each["reason"] for each in summary.get("frames_failed", [])},
+        summary,
+        _json(folder / "versions.json") or {},
+        (_json(folder / "metrics.json") or {}).get("per_frame", []),
+    )
+
+
+def find_folder(output: Path) -> Path:
+    """The `.render` folder of an output.
+
+    Raises:
+        OutputError: there is none.
+    """
+    for folder in (output, output / ".render", output.with_suffix(".render")):
+        if (folder / "job.yaml").is_file():
+            return folder
+    raise OutputError(
+        f"{output}: no output of render; name a finished video, a folder of pictures, or the "
+        f".render folder of either"
+    )
+
+
+def _json(path: Path) -> Any:  # noqa: ANN401
+    """The data of a file; `None` if it is missing or damaged: a report tells what there is."""
+    with suppress(OSError, ValueError):
+        return json.loads(path.read_text())
+    return None
+
+
+def _records(folder: Path) -> list[Record]:
+    found = []
+    with suppress(OSError):
+        for line in (folder / "ledger" / "frames.jsonl").read_text().splitlines():
+            with suppress(ValueError, TypeError):
+                record = Record(**json.loads(line))
+                if (folder / record.file).is_file():
+                    found.append(record)
+    return found

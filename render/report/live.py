@@ -1,0 +1,70 @@
+"""The report of a job that is running: rewritten every few seconds, and once more at the end."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+from render.media.images import ImageSource
+from render.media.source import MovingSource
+from render.report.page import write_report
+from render.report.pictures import Gallery
+from render.spec.job import Job
+from render.store import write_atomically
+from render.weights import fetch_weights
+
+LIBRARIES = ("render-nst", "torch", "torchvision", "ray", "numpy", "opencv-python-headless", "av",
+             "imageio-ffmpeg", "pillow")  # fmt: skip
+
+
+class LiveReport:
+    """Writes `report.html` at most every `every` seconds of one run.
+
+    Args:
+        folder: of the job's store, which holds its plan.
+        source: the job's input, for the originals.
+        every: seconds; a page that takes long to make is made less often.
+    """
+
+    def __init__(
+        self, folder: Path, source: ImageSource | MovingSource, every: float = 5.0
+    ) -> None:
+        self.failures: dict[int, str] = {}
+        self._folder = folder
+        self._gallery = Gallery(source)
+        self._every = every
+        self._due = 0.0
+
+    def update(self) -> None:
+        """Write the page again, if it is time to."""
+        begun = time.monotonic()
+        if begun < self._due:
+            return
+        self._write(live=True)
+        took = time.monotonic() - begun
+        self._due = time.monotonic() + max(self._every, 10 * took)
+
+    def finish(self) -> Path:
+        """Write the final page."""
+        return self._write(live=False)
+
+    def _write(self, *, live: bool) -> Path:
+        return write_report(self._folder, live=live, gallery=self._gallery, failures=self.failures)
+
+
+def keep_versions(folder: Path, job: Job) -> None:
+    """Write `versions.json`: what a run is made with, and the hash of its weights."""
+    found = {"python": platform.python_version(), "system": platform.platform()}
+    found |= {name: version(name) for name in LIBRARIES}
+    weights = fetch_weights(job.model) if job.engine == "vgg" else None
+    if weights is not None:
+        with weights.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        found["weights"] = f"{weights.name}, SHA-256 {digest}"
+    elif job.engine == "vgg":
+        found["weights"] = f"procedural {job.model.arch}"
+    write_atomically(folder / "versions.json", json.dumps(found, indent=2).encode())

@@ -1,0 +1,180 @@
+"""The report in a real browser: complete in itself, usable by keyboard, safe with hostile names."""
+
+import json
+
+import pytest
+from browser import chromium
+from conftest import smooth_noise
+from PIL import Image
+
+from render.errors import OutputError
+from render.media.stills import encode_png
+from render.pipeline import prepare
+from render.plan import plan_units
+from render.report.charts import line_chart, timeline
+from render.report.page import write_report
+from render.report.pictures import spread
+from render.store import Store
+
+HOSTILE = "a\"><img src=x onerror=alert(1)>&'.png"
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    with chromium(tmp_path_factory.mktemp("profile")) as found:
+        yield found
+
+
+@pytest.fixture
+def output(images_job, tmp_path):
+    """An output of three pictures, one of which failed, all with names that attack the page."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number in range(3):
+        picture = Image.fromarray(smooth_noise(96, 64, number))
+        picture.save(folder / f"{number}{HOSTILE}", "png")
+    job = images_job(folder)
+    with Store(job) as store:
+        prepared = prepare(job)
+        store.keep_plan(plan_units(job, prepared.source, prepared.fingerprint()))
+        for frame in range(2):
+            info = {
+                "worker": "<script>alert(2)</script>",
+                "seconds": 1.5,
+                "evaluations": 6,
+                "loss": {"</style><b>content": 0.5 + frame, "style": 0.2},
+                "trace": [[1, 9.0], [6, 0.7]],
+                "at": 1000.0 + 2 * frame,
+            }
+            png = encode_png(smooth_noise(96, 64, 7 + frame))
+            store.commit(frame, f"frames/{frame:06}.png", png, info)
+        store.write_summary(
+            {
+                "status": "incomplete",
+                "seconds": 4.0,
+                "frames_failed": [{"frame": 2, "reason": f"<script>alert(3)</script> {HOSTILE}"}],
+            }
+        )
+    return job.output.path
+
+
+def opened(browser, path, width=1200):
+    """The page, with what the browser complained about and fetched."""
+    browser.get_log("browser"), browser.get_log("performance")
+    browser.set_window_size(width, 900)
+    browser.get(path.as_uri())
+    complaints = browser.get_log("browser")
+    sent = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    urls = [
+        each["params"]["request"]["url"]
+        for each in sent
+        if each["method"] == "Network.requestWillBeSent"
+    ]
+    fetched = [url for url in urls if not url.startswith("data:") and url != path.as_uri()]
+    return complaints, fetched
+
+
+def test_it_opens_without_errors_and_fetches_nothing(browser, output):
+    complaints, fetched = opened(browser, write_report(output))
+    assert complaints == []
+    assert fetched == []
+
+
+def test_hostile_names_are_shown_and_do_nothing(browser, output):
+    from selenium.common.exceptions import NoAlertPresentException
+
+    opened(browser, write_report(output))
+    with pytest.raises(NoAlertPresentException):
+        _ = browser.switch_to.alert
+    assert browser.find_element("css selector", ".pair figcaption").text.startswith("0" + HOSTILE)
+    assert f"<script>alert(3)</script> {HOSTILE}" in browser.find_element("tag name", "body").text
+    assert len(browser.find_elements("tag name", "script")) == 1
+    assert browser.find_elements("css selector", "[onerror]") == []
+
+
+def test_every_picture_in_it_is_whole(browser, output):
+    opened(browser, write_report(output))
+    widths = browser.execute_script("return [...document.images].map(image => image.naturalWidth)")
+    assert len(widths) >= 6
+    assert min(widths) > 0
+
+
+def test_the_slider_moves_by_keyboard_and_shows_more_of_the_original(browser, output):
+    from selenium.webdriver.common.keys import Keys
+
+    opened(browser, write_report(output))
+    slider = browser.find_element("css selector", ".pair:not([hidden]) input")
+    edge = browser.find_element("css selector", ".pair:not([hidden]) .edge")
+    slider.send_keys(Keys.HOME)
+    left = edge.rect["x"]
+    slider.send_keys(Keys.END)
+    assert edge.rect["x"] - left == pytest.approx(slider.rect["width"], abs=4)
+    clip = "return getComputedStyle(document.querySelector('.before')).clipPath"
+    assert browser.execute_script(clip) in (
+        "inset(0px)",
+        "inset(0px 0% 0px 0px)",
+        "inset(0px calc(0%) 0px 0px)",
+    )
+
+
+def test_another_picture_is_chosen_by_keyboard(browser, output):
+    from selenium.webdriver.common.keys import Keys
+
+    opened(browser, write_report(output))
+    browser.find_elements("css selector", ".strip button")[1].send_keys(Keys.ENTER)
+    shown = browser.find_elements("css selector", ".pair:not([hidden])")
+    assert [figure.get_attribute("data-frame") for figure in shown] == ["1"]
+
+
+def test_on_a_phone_nothing_is_wider_than_the_screen(browser, output):
+    opened(browser, write_report(output), width=500)
+    wide, screen = browser.execute_script(
+        "return [document.documentElement.scrollWidth, innerWidth]"
+    )
+    assert wide <= screen
+
+
+def test_dark_is_dark(browser, output):
+    shades = []
+    for scheme in ("light", "dark"):
+        browser.execute_cdp_cmd(
+            "Emulation.setEmulatedMedia",
+            {"features": [{"name": "prefers-color-scheme", "value": scheme}]},
+        )
+        opened(browser, write_report(output))
+        colour = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
+        shades.append(sum(map(int, colour.removeprefix("rgb(").removesuffix(")").split(","))))
+    assert shades[0] > 700
+    assert shades[1] < 100
+
+
+def test_a_live_page_loads_itself_again_and_a_finished_one_does_not(output):
+    assert 'http-equiv="refresh"' in write_report(output, live=True).read_text()
+    assert 'http-equiv="refresh"' not in write_report(output).read_text()
+
+
+def test_without_its_source_it_still_shows_the_results(output, tmp_path):
+    for path in (tmp_path / "in").iterdir():
+        path.unlink()
+    text = write_report(output).read_text()
+    assert 'class="after"' in text
+    assert 'class="before"' not in text
+
+
+def test_a_folder_without_a_job_is_refused(tmp_path):
+    with pytest.raises(OutputError, match="no output of render"):
+        write_report(tmp_path)
+
+
+def test_pictures_are_chosen_evenly_with_both_ends():
+    assert spread(range(100), 4) == [0, 33, 66, 99]
+    assert spread([3, 5], 4) == [3, 5]
+    assert spread([], 4) == []
+
+
+def test_charts_leave_out_what_is_no_number_and_draw_nothing_of_nothing():
+    assert line_chart({"a": []}, "label", "x") == ""
+    assert timeline({}, "label") == ""
+    drawing = line_chart({"a": [(0, 1.0), (1, float("nan")), (2, 3.0)]}, "label", "x")
+    assert drawing.count(",") == 2
+    assert "nan" not in drawing
