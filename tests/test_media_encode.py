@@ -329,3 +329,11 @@ def test_a_stride_shows_each_frame_longer(clip):
     timeline = source_timeline(facts, range(4, 40, 3))
     assert timeline.rate == Fraction(25, 3)
     assert (timeline.begin, timeline.end) == (Fraction(4, 25), Fraction(40, 25))
+
+
+def test_a_video_never_overwrites_its_input(tmp_path, clip):
+    linked = tmp_path / "linked.mp4"
+    linked.symlink_to(clip)
+    for path in (clip, linked):
+        with pytest.raises(OutputError, match="overwrite the input"):
+            check_output(path, Output(path=path), open_clip(clip))

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable
 from pathlib import Path
 
+from render.errors import OutputError
 from render.media.codecs import codec_for, muxer
 from render.media.folder import write_folder
 from render.media.frames import Pixels
@@ -28,11 +29,15 @@ def check_output(
         What is not carried over as it is, one sentence each.
 
     Raises:
-        OutputError: the file name, codec and quality do not go together.
+        OutputError: the file name, codec and quality do not go together, or it is the input.
     """
-    if output.codec == "frames":
-        return _carried(path, output, source, source.frames).notes
-    codec_for(output, path)
+    given = source.path if isinstance(source, VideoSource) else source.pictures.root
+    if path.exists() and path.samefile(given):
+        raise OutputError(
+            f"{path}: the result would overwrite the input; choose another output.path"
+        )
+    if output.codec != "frames":
+        codec_for(output, path)
     return _carried(path, output, source, source.frames).notes
 
 
