@@ -180,6 +180,60 @@ def metrics(
 
 
 @app.command()
+def preview(
+    job_file: JobFile,
+    overrides: Overrides = None,
+    frame: Annotated[list[int] | None, typer.Option(min=0, help="Index; may be repeated.")] = None,
+    size: Annotated[int, typer.Option(min=32, help="Long side in pixels.")] = 256,
+) -> None:
+    """Paint single frames small, beside their originals; print the files' paths."""
+    from render.single import preview as paint  # noqa: PLC0415
+
+    with _reported():
+        for path in paint(load_job(job_file, list(overrides or [])), frame or [], size):
+            print(path)
+
+
+@app.command()
+def image(
+    content: Annotated[Path, typer.Option(help="The picture to paint.")],
+    styles: Annotated[list[Path], typer.Option(help="Style pictures, one or more.")],
+    output: Annotated[Path, typer.Option(help="File to write: .png, .jpg, .webp, .tif ...")],
+    more: Annotated[list[str] | None, typer.Argument(metavar="[STYLE ...] [key=value ...]")] = None,
+) -> None:
+    """Paint one picture, without a job file."""
+    from render.single import paint_image  # noqa: PLC0415
+
+    rest = list(more or [])  # `--styles a b` leaves b here
+    others = [text for text in rest if "=" not in text or Path(text).is_file()]
+    with _reported():
+        settings = [text for text in rest if text not in others]
+        paint_image(content, [*styles, *map(Path, others)], output, settings)
+    print(output)
+
+
+@app.command()
+def doctor(
+    address: Annotated[str | None, typer.Option(help="Ray cluster to look at.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what works on this machine, and what to do about what does not."""
+    from render.doctor import examine  # noqa: PLC0415
+
+    found = []
+    for finding in examine(address):
+        found.append(finding)
+        if not as_json:
+            print(f"{finding.state:8} {finding.what:9} {finding.found}")
+            if finding.mend:
+                print(f"{'':18} → {finding.mend}")
+    if as_json:
+        print(json.dumps([finding.to_data() for finding in found]))
+    if any(finding.state == "broken" for finding in found):
+        raise typer.Exit(WRONG)
+
+
+@app.command()
 def report(
     output: Annotated[
         Path, typer.Argument(metavar="OUTPUT", help="A video made by render, or its folder.")

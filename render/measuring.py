@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,7 +19,7 @@ from render.metrics import Metrics, Motion, MotionOf, Shown, estimated_motion, m
 from render.plan import Plan
 from render.sample.clip import SampleClip
 from render.spec.load import load_job
-from render.store import Store, store_folder
+from render.store import Store, store_folder, write_atomically
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,13 @@ def measure_output(output: Path, *, true_flow: bool = False) -> Measured:
 
         metrics = measure(shown(), plan.shots, seams(plan), motion)
         store.add_to_summary({"metrics": metrics.to_data()})
+        write_atomically(folder / "metrics.json", _per_frame(metrics))
     return Measured(folder, metrics)
+
+
+def _per_frame(metrics: Metrics) -> bytes:
+    """What a report draws."""
+    return json.dumps({"per_frame": metrics.frames_to_data()}).encode()
 
 
 def seams(plan: Plan) -> frozenset[int]:

@@ -18,8 +18,8 @@ FLOORS = [
     {"assembly"},
     {"painter", "plan", "metrics", "materials"},
     {"store"},
-    {"finish", "farm", "measuring", "report"},
-    {"pipeline", "progress"},
+    {"finish", "farm", "measuring", "report", "single"},
+    {"pipeline", "progress", "doctor"},
     {"cli"},
     {"__init__", "__main__"},
 ]

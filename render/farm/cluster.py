@@ -15,6 +15,7 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
 
 import ray
+from ray.exceptions import RayError
 
 from render.errors import FarmError
 from render.spec.job import Farm
@@ -71,6 +72,32 @@ def _start_here(farm: Farm) -> None:
         log_to_driver=False,
         logging_level=logging.ERROR,
     )
+
+
+class _Probe:
+    """The smallest actor."""
+
+    def answer(self) -> str:
+        """The version of Ray over there."""
+        return str(ray.__version__)
+
+
+def try_actor(timeout: float = 60.0) -> str:
+    """Start a real actor and ask it something; what the cluster has, in words.
+
+    Raises:
+        FarmError: no actor started in time, or it died.
+    """
+    probe = ray.remote(num_cpus=1)(_Probe).remote()
+    try:
+        answer = ray.get(probe.answer.remote(), timeout=timeout)
+    except RayError as error:
+        raise FarmError(f"Ray runs, but an actor did not start: {error}") from error
+    finally:
+        ray.kill(probe)
+    there = ray.cluster_resources()
+    cpus, gpus = there.get("CPU", 0), there.get("GPU", 0)
+    return f"Ray {answer}, {cpus:g} CPUs, {gpus:g} GPUs; an actor started and answered"
 
 
 def muster(farm: Farm, units: int) -> Crew:

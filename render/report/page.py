@@ -146,9 +146,10 @@ def _charts(facts: Facts) -> list[tuple[str, Markup, list[str]]]:
 def _calm(facts: Facts) -> Mapping[str, list[tuple[float, float]]]:
     lines: dict[str, list[tuple[float, float]]] = {"result": [], "source (its floor)": []}
     for each in facts.metrics:
-        if each.get("error") is not None:
-            lines["result"].append((each["frame"], each["error"]))
-            lines["source (its floor)"].append((each["frame"], each["floor"]))
+        one = each["back"].get("1")
+        if one is not None:
+            lines["result"].append((each["frame"], one["error"]))
+            lines["source (its floor)"].append((each["frame"], one["floor"]))
     return lines
 
 

@@ -76,5 +76,7 @@ def resize(pixels: Tensor, width: int, height: int) -> Tensor:
 
 def to_tensor(pixels: object, device: torch.device) -> Tensor:
     """H×W×3 uint8 pixels (a numpy array) as a 1×3×H×W float32 tensor from 0 to 1."""
-    tensor = torch.as_tensor(pixels, device=device)
+    tensor = torch.tensor(
+        pixels, device=device
+    )  # a copy: arrays out of files and Ray are read-only
     return tensor.permute(2, 0, 1)[None].float() / 255

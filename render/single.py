@@ -1,0 +1,128 @@
+"""One picture at a time, without a farm: previews of a job, and pictures without a job file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from render.errors import OutputError, SourceError
+from render.materials import read_masks, read_materials
+from render.media.frames import Frame, Pixels
+from render.media.images import ImageSource
+from render.media.source import open_source
+from render.media.stills import FORMATS, encode_png, encode_still, read_still
+from render.painter import Painter
+from render.spec.document import Document
+from render.spec.job import Job
+from render.spec.load import build_job
+from render.store import store_folder, write_atomically
+
+PREVIEW_SIZE = 256
+PREVIEW_EVALUATIONS = 100
+"""Enough to see the look; a final picture is only finer."""
+GAP = 8
+"""Pixels between original and result."""
+
+
+def preview(job: Job, frames: Sequence[int], size: int = PREVIEW_SIZE) -> list[Path]:
+    """Paint single frames small, each beside its original.
+
+    Weights mean the same at every size, so colours and the balance of style and content are those of
+    the final. Every frame is painted for itself: how it follows the one before, a preview cannot show.
+
+    Args:
+        job: what to paint and how.
+        frames: indices in the source; none: the first.
+        size: long side of a painted frame; never more than the job's own.
+
+    Returns:
+        The PNG files, in the `preview` folder of the job's output folder.
+
+    Raises:
+        RenderError: something that the job reads is missing or wrong.
+    """
+    size = min(size, job.output.size or size)
+    effort = min(job.optimize.evaluations, PREVIEW_EVALUATIONS)
+    small = job.model_copy(
+        update={
+            "output": job.output.model_copy(update={"size": size}),
+            "optimize": job.optimize.model_copy(update={"evaluations": effort}),
+        }
+    )
+    source = open_source(small.input, small.output.size, small.output.height)
+    there = source.frames
+    frames = frames or there[:1]
+    for frame in frames:
+        if frame not in there:
+            raise SourceError(f"--frame {frame}: the frames are {there[0]}-{there[-1]}")
+    painter = _painter(small)
+    written = []
+    for index in frames:
+        original = next(iter(source.read(range(index, index + 1))))
+        pair = beside(original.pixels, _paint(painter, original))
+        path = store_folder(job) / "preview" / f"{index:06}.png"
+        write_atomically(path, encode_png(pair))
+        written.append(path)
+    return written
+
+
+def paint_image(
+    content: Path, styles: Sequence[Path], output: Path, overrides: Sequence[str]
+) -> Job:
+    """Paint one picture into a file.
+
+    Args:
+        content: the picture.
+        styles: one or more style pictures, in equal shares.
+        output: the file to write; its extension says the format.
+        overrides: `key=value` each, as in a job file.
+
+    Returns:
+        The job that this was.
+
+    Raises:
+        RenderError: a picture cannot be read, or a setting is wrong.
+    """
+    form = {".jpg": "jpeg", ".tif": "tiff"}.get(output.suffix.lower(), output.suffix[1:].lower())
+    if form not in FORMATS.values():
+        raise OutputError(
+            f"--output {output}: an extension of {', '.join(sorted(set(FORMATS.values())))}"
+        )
+    if output.resolve() in {path.resolve() for path in (content, *styles)}:
+        raise OutputError(f"--output {output}: this would overwrite a picture that is read")
+    data = {
+        "input": {"kind": "images", "path": str(content)},
+        "output": {"path": str(output.parent), "format": form},
+        "style": {"images": [{"path": str(path)} for path in styles]},
+    }
+    job = build_job(Document("command line", data), overrides, Path.cwd())
+    source = open_source(job.input, job.output.size, job.output.height)
+    assert isinstance(source, ImageSource)
+    frame = next(iter(source.read(range(1))))
+    painted = _paint(_painter(job), frame)
+    exif = read_still(source.path(0)).exif
+    data_out = encode_still(painted, frame.alpha, form, exif=exif, quality=job.output.quality)
+    write_atomically(output, data_out)
+    return job
+
+
+def beside(before: Pixels, after: Pixels) -> Pixels:
+    """Two pictures of one size side by side on white, H×(2W+gap)×3."""
+    gap = np.full((before.shape[0], GAP, 3), 255, np.uint8)
+    return np.hstack([before, gap, after])
+
+
+def _painter(job: Job) -> Painter:
+    gpu = torch.cuda.is_available()
+    torch.set_num_threads(os.cpu_count() or 1)
+    materials = read_materials(job)
+    return Painter(job, materials.styles, torch.device("cuda" if gpu else "cpu"), materials.extras)
+
+
+def _paint(painter: Painter, frame: Frame) -> Pixels:
+    masks = read_masks(painter.job, frame.index)
+    return painter.paint(frame.pixels, index=frame.index, alpha=frame.alpha, masks=masks).pixels

@@ -1,0 +1,73 @@
+"""Single pictures: what a preview shows, and a picture without a job file."""
+
+import numpy as np
+import pytest
+from conftest import smooth_noise
+from PIL import Image
+from typer.testing import CliRunner
+
+from render.cli import app
+from render.errors import OutputError, SourceError
+from render.single import GAP, beside, paint_image, preview
+
+QUICK = [
+    "model.arch=vgg16",
+    "model.weights=procedural",
+    "style.layers={relu1_1: 1}",
+    "content.layers={relu2_1: 1}",
+    "optimize.evaluations=3",
+]
+
+
+@pytest.fixture
+def photo(tmp_path):
+    path = tmp_path / "photo.png"
+    Image.fromarray(smooth_noise(120, 80, 3)).save(path)
+    return path
+
+
+def test_a_preview_shows_the_original_beside_the_result(video_job):
+    (path,) = preview(video_job(), [7], size=64)
+    shown = np.asarray(Image.open(path))
+    assert shown.shape == (36, 64 + GAP + 64, 3)
+    original, painted = shown[:, :64].astype(int), shown[:, -64:].astype(int)
+    assert 3 < np.abs(original - painted).mean() < 100
+
+
+def test_previewing_a_frame_that_is_not_there_names_those_that_are(video_job):
+    with pytest.raises(SourceError, match="--frame 12: the frames are 0-11"):
+        preview(video_job(), [12])
+
+
+def test_one_picture_needs_no_job_file_and_leaves_nothing_beside_it(photo, style_picture, tmp_path):
+    out = tmp_path / "made" / "painted.jpg"
+    arguments = ["image", "--content", photo, "--styles", style_picture, photo, "--output", out]
+    result = CliRunner().invoke(app, [*map(str, arguments), *QUICK, "output.size=90"])
+    assert result.exit_code == 0, result.output
+    with Image.open(out) as made:
+        assert (made.format, made.size) == ("JPEG", (90, 60))
+    assert [path.name for path in out.parent.iterdir()] == ["painted.jpg"]
+
+
+def test_two_styles_after_one_option_are_both_used(photo, style_picture, tmp_path):
+    job = paint_image(photo, [style_picture, photo], tmp_path / "a.png", QUICK)
+    assert [image.path for image in job.style.images] == [style_picture, photo]
+
+
+def test_the_content_is_never_overwritten(photo, style_picture):
+    before = photo.read_bytes()
+    with pytest.raises(OutputError, match="overwrite"):
+        paint_image(photo, [style_picture], photo, QUICK)
+    assert photo.read_bytes() == before
+
+
+def test_an_unknown_extension_is_refused_with_those_that_are_known(photo, style_picture, tmp_path):
+    with pytest.raises(OutputError, match="jpeg"):
+        paint_image(photo, [style_picture], tmp_path / "a.doc", QUICK)
+
+
+def test_beside_keeps_both_pictures_whole():
+    before, after = smooth_noise(10, 8, 1), smooth_noise(10, 8, 2)
+    whole = beside(before, after)
+    assert np.array_equal(whole[:, :10], before)
+    assert np.array_equal(whole[:, -10:], after)
