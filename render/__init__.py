@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from render.pipeline import make_plan, run
+    from render.pipeline import make_plan
     from render.spec.load import load_job
+    from render.study import run
 
 __all__ = ["load_job", "make_plan", "run"]
 
@@ -20,8 +21,12 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401
         from render.spec.load import load_job  # noqa: PLC0415
 
         return load_job
-    if name in ("make_plan", "run"):
-        from render import pipeline  # noqa: PLC0415
+    if name == "make_plan":
+        from render.pipeline import make_plan  # noqa: PLC0415
 
-        return getattr(pipeline, name)
+        return make_plan
+    if name == "run":
+        from render.study import run  # noqa: PLC0415
+
+        return run
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -79,8 +79,8 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Render a job, or finish it where an earlier run left off."""
-    from render.pipeline import run as run_job  # noqa: PLC0415 - Ray and torch take seconds to load
-    from render.progress import Display  # noqa: PLC0415
+    from render.progress import Display  # noqa: PLC0415 - Ray and torch take seconds to load
+    from render.study import run as run_job  # noqa: PLC0415
 
     console = Console(stderr=True, quiet=quiet or as_json)
     outcome: dict[str, Any] = {"status": "failed"}

@@ -20,6 +20,7 @@ FLOORS = [
     {"store"},
     {"finish", "farm", "measuring", "report", "single"},
     {"pipeline", "progress", "doctor"},
+    {"study"},
     {"cli"},
     {"__init__", "__main__"},
 ]

@@ -40,6 +40,34 @@ class CommandLineText(str):
     __slots__ = ()
 
 
+class PlacedText(str):
+    """Text of another file than the job's own: a path in it is relative to that file's folder."""
+
+    folder: Path
+
+    def __new__(cls, text: str, folder: Path) -> PlacedText:
+        """Text that remembers its folder."""
+        made = super().__new__(cls, text)
+        made.folder = folder
+        return made
+
+
+def placed_text(value: object, folder: Path) -> object:
+    """The value with all its text remembering the folder, unless it has a place already."""
+    match value:
+        case PlacedText() | CommandLineText():
+            return value
+        case str():
+            return PlacedText(value, folder)
+        case list():
+            return [placed_text(item, folder) for item in value]
+        case tuple():
+            return tuple(placed_text(item, folder) for item in value)
+        case dict():
+            return {key: placed_text(item, folder) for key, item in value.items()}
+    return value
+
+
 def _resolve(value: object, info: ValidationInfo) -> object:
     """Make a path absolute, from the job file's folder (`context["folder"]`) or the current one."""
     if not isinstance(value, str | Path):
@@ -47,7 +75,9 @@ def _resolve(value: object, info: ValidationInfo) -> object:
     if value == "" or "\0" in str(value):
         raise PydanticCustomError("path", "not a path", {"allowed": "a path"})
     folder = Path.cwd()
-    if info.context and not isinstance(value, CommandLineText):
+    if isinstance(value, PlacedText):
+        folder = value.folder
+    elif info.context and not isinstance(value, CommandLineText):
         folder = info.context["folder"]
     try:
         path = folder / Path(value).expanduser()

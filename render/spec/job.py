@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
-from render.spec.base import JobPath, Model
+from render.spec.base import JobPath, Model, placed_text
 from render.spec.layers import Arch, check_layers
 from render.spec.media import Input, Output
 from render.spec.style import Colour, Content, Style, Weight
@@ -19,6 +19,23 @@ NEURAL_STYLE: dict[str, dict[str, object]] = {
     "temporal": {"weight": 1000.0},
 }
 """Defaults of jcjohnson's neural-style where they differ from ours, and of Ruder's temporal term."""
+
+
+PRESETS: dict[str, dict[str, dict[str, object]]] = {
+    "preview": {"output": {"size": 256}, "optimize": {"evaluations": 80, "warm_evaluations": 20}},
+    "standard": {},
+    "fine": {
+        "optimize": {"evaluations": 600, "warm_evaluations": 120, "scale_factor": 1.4142},
+    },
+}
+"""Defaults of each preset where they differ from ours."""
+
+
+class Files(Model):
+    """Paths as the values of a study."""
+
+    files: JobPath
+    """Pattern of the files, such as `styles/*.jpg`; each is one value."""
 
 
 class ModelSpec(Model):
@@ -110,6 +127,11 @@ class Job(Model):
 
     version: Literal[1] = 1
     """Version of the job file's format."""
+    extends: Annotated[str | None, Field(exclude=True)] = None
+    """Another job file, whose settings hold where this one has none. Sections are merged; lists,
+    `layers` and a section of another `kind` replace."""
+    preset: Literal["preview", "standard", "fine"] = "standard"
+    """Defaults of effort and size: `preview` is small and quick, `fine` takes twice as long."""
     input: Input
     """What is rendered."""
     output: Output
@@ -138,18 +160,50 @@ class Job(Model):
     """`passthrough` sends every frame through the whole farm and repaints nothing."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     """Seed of everything random."""
+    study: dict[str, Files | Annotated[tuple[Any, ...], Field(min_length=1)]] = Field(default={})
+    """A grid over settings: dotted keys, each with a list of values or `files: pattern`. Every cell is
+    rendered, and all of them are shown on one labelled contact sheet."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _study_remembers_its_folder(cls, data: object, info: ValidationInfo) -> object:
+        """Values of a study are read when its cells are made: their paths are resolved here."""
+        if (
+            not isinstance(data, dict)
+            or not isinstance(data.get("study"), dict)
+            or not info.context
+        ):
+            return data
+        folder = info.context["folder"]
+        study = {
+            key: tuple(value) if isinstance(value, list) else value
+            for key, value in data["study"].items()
+        }
+        return {**data, "study": placed_text(study, folder)}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_of_preset(cls, data: object) -> object:
+        if not isinstance(data, dict) or not isinstance(data.get("preset"), str):
+            return data
+        return _filled(data, PRESETS.get(data["preset"], {}))
 
     @model_validator(mode="before")
     @classmethod
     def _defaults_of_neural_style(cls, data: object) -> object:
         if not isinstance(data, dict) or data.get("objective") != "neural-style":
             return data
-        filled = dict(data)
-        for part, defaults in NEURAL_STYLE.items():
-            given = data.get(part, {})
-            if isinstance(given, dict):
-                filled[part] = {**defaults, **given}
-        return filled
+        return _filled(data, NEURAL_STYLE)
+
+    @model_validator(mode="after")
+    def _extends_in_files(self) -> Self:
+        if self.extends is not None:
+            raise PydanticCustomError(
+                "extends",
+                "not on the command line",
+                {"loc": ("extends",), "allowed": "`extends: FILE` as the first line of a job file"},
+            )
+        return self
 
     @model_validator(mode="after")
     def _layers_exist(self) -> Self:
@@ -182,3 +236,13 @@ class Job(Model):
                     {"loc": loc, "allowed": "no such key, or objective: normalized"},
                 )
         return self
+
+
+def _filled(data: dict[str, Any], defaults: dict[str, dict[str, object]]) -> dict[str, Any]:
+    """The data with defaults where it says nothing."""
+    filled = dict(data)
+    for part, values in defaults.items():
+        given = data.get(part, {})
+        if isinstance(given, dict):
+            filled[part] = {**values, **given}
+    return filled

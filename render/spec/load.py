@@ -9,12 +9,13 @@ import yaml
 from pydantic import ValidationError
 
 from render.errors import JobError, Problem
-from render.spec.document import Document, printable, shown
+from render.spec.document import Document, Found, shown
 from render.spec.explain import explain
+from render.spec.extends import read_job_file
 from render.spec.job import Job
 from render.spec.overrides import apply_overrides
-from render.spec.reader import MAX_BYTES, decode, read_yaml
 from render.spec.scalars import SCALARS, TAG
+from render.spec.study import study_problems
 
 
 def load_job(path: str | Path, overrides: Sequence[str] = ()) -> Job:
@@ -30,9 +31,7 @@ def load_job(path: str | Path, overrides: Sequence[str] = ()) -> Job:
             in the order of the file and then of the overrides.
     """
     path = Path(path)
-    name = printable(str(path))
-    document = read_yaml(decode(_bytes(path, name), name), name)
-    return build_job(document, overrides, path.parent)
+    return build_job(read_job_file(path), overrides, path.parent)
 
 
 def build_job(document: Document, overrides: Sequence[str], folder: Path) -> Job:
@@ -51,29 +50,17 @@ def build_job(document: Document, overrides: Sequence[str], folder: Path) -> Job
         allowed = "a mapping: lines of `key: value`, with a space after the colon"
         raise JobError([Problem(document.place(()).text, "", found, allowed)])
     document = apply_overrides(document, overrides)
-    problems = list(document.problems)
+    problems: list[Found] = list(document.problems)
     try:
         job = Job.model_validate(document.data, context={"folder": folder.absolute()})
     except ValidationError as error:
         told = {place for place, _ in problems}
         problems += [each for each in explain(error, document) if each[0] not in told]
+    else:
+        problems += study_problems(job, document)
     if problems:
         raise JobError([problem for _, problem in sorted(problems, key=lambda found: found[0])])
     return job
-
-
-def _bytes(path: Path, name: str) -> bytes:
-    """The file's content, or the first of it if it is far too large."""
-    try:
-        with path.open("rb") as file:
-            return file.read(MAX_BYTES + 1)
-    except IsADirectoryError:
-        found = "a folder"
-    except FileNotFoundError:
-        found = "no such file"
-    except (OSError, ValueError) as error:
-        found = f"a file that cannot be read ({getattr(error, 'strerror', None) or error})"
-    raise JobError([Problem(name, "", found, "the path of a job file in YAML")])
 
 
 class _Dumper(yaml.SafeDumper):

@@ -22,7 +22,7 @@ from render.spec.scalars import read_scalar
 from render.spec.syntax import MAX_DEPTH
 
 
-class _WrongError(Exception):
+class WrongError(Exception):
     """An override cannot be applied: key, what was found, what is allowed."""
 
     def __init__(self, key: str, found: str, allowed: str) -> None:
@@ -43,8 +43,8 @@ def apply_overrides(document: Document, overrides: Sequence[str]) -> Document:
         try:
             parts, value = _parse(override)
             changed = copy.deepcopy(data)
-            path, made = _put(changed, parts, value)
-        except _WrongError as wrong:
+            path, made = put_value(changed, parts, value)
+        except WrongError as wrong:
             told = [printable(text) for text in (wrong.key, wrong.found, wrong.allowed)]
             problem = Problem(place.text, *told)
             problems.append((place, problem))
@@ -60,12 +60,12 @@ def apply_overrides(document: Document, overrides: Sequence[str]) -> Document:
 def _parse(override: str) -> tuple[list[str], object]:
     key, equals, text = override.partition("=")
     if not equals:
-        raise _WrongError("", "no = sign", "key=value, such as optimize.evaluations=100")
+        raise WrongError("", "no = sign", "key=value, such as optimize.evaluations=100")
     parts = key.strip().split(".")
     if not all(parts):
-        raise _WrongError("", "an empty key", "key=value, such as optimize.evaluations=100")
+        raise WrongError("", "an empty key", "key=value, such as optimize.evaluations=100")
     if len(parts) > MAX_DEPTH:
-        raise _WrongError("", f"a key of {len(parts)} parts", f"at most {MAX_DEPTH}")
+        raise WrongError("", f"a key of {len(parts)} parts", f"at most {MAX_DEPTH}")
     return parts, _typed(_value(text.strip(), key.strip()))
 
 
@@ -76,11 +76,11 @@ def _value(text: str, key: str) -> object:
         document = read_yaml(text, "override")
     except JobError as error:
         first = error.problems[0]
-        raise _WrongError(key, first.found, f"{first.allowed}; or quotes for plain text") from None
+        raise WrongError(key, first.found, f"{first.allowed}; or quotes for plain text") from None
     except ValueError:
-        raise _WrongError(key, shown(text), "a shorter number") from None
+        raise WrongError(key, shown(text), "a shorter number") from None
     for _, problem in document.problems:
-        raise _WrongError(key, problem.found, problem.allowed)
+        raise WrongError(key, problem.found, problem.allowed)
     return document.data
 
 
@@ -96,7 +96,7 @@ def _typed(value: object) -> object:
     return value
 
 
-def _put(data: object, parts: Sequence[str], value: object) -> tuple[KeyPath, list[KeyPath]]:
+def put_value(data: object, parts: Sequence[str], value: object) -> tuple[KeyPath, list[KeyPath]]:
     """Set the value in `data`, in place; its path there, and all paths that are new by it."""
     path: KeyPath = ()
     made: list[KeyPath] = []
@@ -121,8 +121,8 @@ def _step(container: object, part: str, path: KeyPath) -> tuple[Any, str | int]:
     key = dotted((*path, part))
     if not isinstance(container, list):
         allowed = f"{dotted(path)}=value, as there are no keys below it"
-        raise _WrongError(key, f"{shown(container)} at {dotted(path)}", allowed)
+        raise WrongError(key, f"{shown(container)} at {dotted(path)}", allowed)
     if part in map(str, range(len(container))):
         return container, int(part)
     allowed = f"an index below {len(container)}" if container else f"{dotted(path)}=[...], whole"
-    raise _WrongError(key, f"no item {part} in {shown(container)}", allowed)
+    raise WrongError(key, f"no item {part} in {shown(container)}", allowed)

@@ -1,0 +1,49 @@
+"""A labelled contact sheet of several pictures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from render.media.frames import Pixels
+
+PAPER, INK = (251, 250, 248), (29, 28, 26)
+LONG_SIDE, GAP, LINE = 360, 16, 26
+
+
+def contact_sheet(pictures: Sequence[tuple[str, Pixels]]) -> Pixels:
+    """Pictures in rows, each with its label below; H×W×3.
+
+    Args:
+        pictures: label and H×W×3 pixels of each; a label too long for its picture is cut.
+    """
+    images = []
+    for label, pixels in pictures:
+        image = Image.fromarray(pixels)
+        image.thumbnail((LONG_SIDE, LONG_SIDE), Image.Resampling.LANCZOS)
+        images.append((label, image))
+    columns = math.ceil(math.sqrt(len(images)))
+    wide = max(image.width for _, image in images)
+    high = max(image.height for _, image in images) + LINE
+    rows = -(-len(images) // columns)
+    sheet = Image.new("RGB", (GAP + columns * (wide + GAP), GAP + rows * (high + GAP)), PAPER)
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(15)
+    for number, (label, image) in enumerate(images):
+        left = GAP + number % columns * (wide + GAP)
+        top = GAP + number // columns * (high + GAP)
+        sheet.paste(image, (left, top))
+        pen.text((left, top + image.height + 5), _fitting(label, wide, font), INK, font)
+    return np.asarray(sheet)
+
+
+def _fitting(label: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
+    """The label, or as much of it as the width takes."""
+    text = " ".join(label.split())
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(text + "…") > width:
+        text = text[:-1]
+    return text + "…"
