@@ -1,5 +1,7 @@
 """Job files that extend others."""
 
+import pickle
+
 import pytest
 
 from render.errors import JobError
@@ -87,3 +89,9 @@ def test_two_files_that_extend_each_other_are_refused(write):
 def test_extends_on_the_command_line_is_refused(write):
     with pytest.raises(JobError, match="first line of a job file"):
         load_job(write("job.yaml", BASE), ["extends=shared/base.yaml"])
+
+
+def test_a_job_that_extends_another_can_be_sent_to_a_worker(write):
+    job = load_job(write("job.yaml", "extends: shared/base.yaml\nstudy: {input.path: [a.jpg]}\n"))
+    assert pickle.loads(pickle.dumps(job)) == job
+    assert pickle.loads(pickle.dumps(job)).study["input.path"][0].folder.is_absolute()

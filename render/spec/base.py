@@ -51,6 +51,10 @@ class PlacedText(str):
         made.folder = folder
         return made
 
+    def __getnewargs__(self) -> tuple[str, Path]:
+        """What copies and pickles are made with."""
+        return str(self), self.folder
+
 
 def placed_text(value: object, folder: Path) -> object:
     """The value with all its text remembering the folder, unless it has a place already."""
