@@ -51,7 +51,7 @@ class PlacedText(str):
         made.folder = folder
         return made
 
-    def __getnewargs__(self) -> tuple[str, Path]:
+    def __getnewargs__(self) -> tuple[str, Path]:  # type: ignore[override] # as its __new__ takes
         """What copies and pickles are made with."""
         return str(self), self.folder
 
