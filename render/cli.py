@@ -13,6 +13,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
@@ -22,7 +23,6 @@ from rich.console import Console
 from rich.table import Table
 
 from render.errors import JobError, RenderError
-from render.spec.job import Job
 from render.spec.load import load_job
 from render.spec.schema import job_schema
 
@@ -115,35 +115,36 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
 def plan(job_file: JobFile, overrides: Overrides = None, as_json: AsJson = False) -> None:
     """Show shots and units of a job; render nothing."""
     from render.pipeline import make_plan  # noqa: PLC0415
+    from render.schedule import forecast  # noqa: PLC0415
 
     with _reported():
         job = load_job(job_file, list(overrides or []))
         made = make_plan(job)
+    ahead = forecast(job, made)
     if as_json:
-        print(json.dumps(made.to_data()))
+        print(json.dumps({**made.to_data(), "forecast": asdict(ahead)}))
         return
-    evaluations = _evaluations(job, made.units)
-    table = Table("unit", "shot", "frames", "count", "starts from", box=None)
+    table = Table("unit", "shot", "frames", "count", "stages", "starts from", box=None)
     for unit in made.units:
         first, last = unit.frames[0], unit.frames[-1]
         start = "previous frame" if unit.chained else "own content"
         table.add_row(
-            str(unit.number), str(unit.shot), f"{first}-{last}", str(len(unit.frames)), start
+            str(unit.number),
+            str(unit.shot),
+            f"{first}-{last}",
+            str(len(unit.frames)),
+            str(unit.stages),
+            start,
         )
     console = Console()
     console.print(table)
     console.print(
         f"{made.total} frames, {len(made.shots)} shots, {len(made.units)} units that can run side by "
-        f"side, at most {evaluations} evaluations"
+        f"side, at most {0 if job.engine == 'passthrough' else ahead.evaluations} evaluations"
     )
-
-
-def _evaluations(job: Job, units: tuple[Any, ...]) -> int:
-    if job.engine == "passthrough":
-        return 0
-    cold = sum(1 if unit.chained else len(unit.frames) for unit in units)
-    warm = sum(len(unit.frames) for unit in units) - cold
-    return cold * job.optimize.evaluations + warm * job.optimize.warm_evaluations
+    if ahead.speedup:
+        speeds = ", ".join(f"{crew}: {speed:.1f}" for crew, speed in ahead.speedup.items())
+        console.print(f"speed-up to expect by workers of one speed: {speeds}", soft_wrap=True)
 
 
 @app.command()

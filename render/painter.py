@@ -6,6 +6,8 @@ comes out the same on any worker, in a test, or in a preview.
 
 from __future__ import annotations
 
+import hashlib
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,10 +18,12 @@ from torch import Tensor
 
 from render.assembly import Extras, Mask, build_stylizer, check_shape, mask_tensor
 from render.errors import EngineError
-from render.motion.flow import estimate_flow
+from render.motion.detail import detail, keep_detail
+from render.motion.flow import FloatMap, estimate_flow
 from render.motion.reliability import reliability_mask
 from render.motion.warp import warp
 from render.spec.job import Job
+from render.spec.stages import stage_count, stage_evaluations
 from render.style.objective import Pull
 from render.style.pyramid import to_tensor
 
@@ -30,12 +34,24 @@ TRACE_POINTS = 32
 """Losses that are kept of a frame: a curve's worth, not a million frames' burden."""
 
 
+BLEND = 0.5
+"""Share of the same stage of the frame before in what a later stage starts from."""
+
+
 @dataclass(frozen=True)
 class Previous:
-    """The frame before: its content and its committed result, both H×W×3."""
+    """The frame before.
+
+    Attributes:
+        content: H×W×3.
+        result: its committed picture after the same stage, H×W×3.
+        level: detail that its chain began with and is to keep, as `picture_level` gives it for the
+            first frame after the same stage; `None`: that of `result`.
+    """
 
     content: Pixels
     result: Pixels
+    level: float | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +95,12 @@ class Painter:
         self.job = job
         self.device = device
         self._start = extras.start
+        stages = stage_count(job)
+        self._evaluations = {
+            cold: stage_evaluations(job, stages, cold=cold) for cold in (False, True)
+        }
+        self._motions: OrderedDict[bytes, tuple[FloatMap, FloatMap]] = OrderedDict()
+        self._motions_kept = stages + 1
         self._stylizer = (
             None if job.engine == "passthrough" else build_stylizer(job, styles, device, extras)
         )
@@ -91,8 +113,10 @@ class Painter:
         index: int = 0,
         alpha: Mask | None = None,
         masks: Sequence[Mask] = (),
+        stage: int = 0,
+        below: Pixels | None = None,
     ) -> Painted:
-        """Paint one frame, started as `temporal.warm_start` says if there is a previous one.
+        """Paint one stage of a frame, started as `temporal.warm_start` says.
 
         Args:
             content: H×W×3.
@@ -100,6 +124,8 @@ class Painter:
             index: of the frame, which with the job's seed makes its noise.
             alpha: H×W; where it is 0 the content stays as it is.
             masks: that of each of `job.style.regions`, of the frame's shape and any size.
+            stage: of the job's `stage_count`; where that is 1, the whole frame is painted.
+            below: the frame after the stage before this one, for all stages but the first.
 
         Raises:
             EngineError: the frame cannot be painted, or the optimiser left the finite numbers.
@@ -113,8 +139,15 @@ class Painter:
         height, width = content.shape[:2]
         start, pull = None, None
         temporal = self.job.temporal
-        if previous is not None and temporal.warm_start != "none":
-            start, pull = self._warm_start(content, previous)
+        cold = previous is None or temporal.warm_start == "none"
+        if (below is None) != (stage == 0):
+            raise EngineError(
+                f"stage {stage} begins where the one before it ends, which is missing"
+            )
+        if previous is not None and not cold:
+            start, pull = self._warm_start(content, previous, below)
+        elif below is not None:
+            start = to_tensor(below, self.device)
         elif self._start is not None:
             given = self._start.shape
             check_shape(given[1], given[0], width, height, "optimize.start")
@@ -130,6 +163,7 @@ class Painter:
             if alpha is None
             else mask_tensor(alpha, width, height, "the frame's alpha", self.device),
             seeds=[frame_seed(self.job.seed, index)],
+            evaluations=self._evaluations[cold][stage],
         )
         loss = {name: float(value) for name, value in found.terms.items()}
         if not np.isfinite(sum(loss.values())):
@@ -139,16 +173,37 @@ class Painter:
             np.ascontiguousarray(pixels), found.evaluations, loss, _sampled(found.trace[:, 0])
         )
 
-    def _warm_start(self, content: Pixels, previous: Previous) -> tuple[Tensor, Pull | None]:
+    def _warm_start(
+        self, content: Pixels, previous: Previous, below: Pixels | None
+    ) -> tuple[Tensor, Pull | None]:
+        """What a frame that follows another starts from, and what it is pulled towards."""
         temporal = self.job.temporal
         if temporal.warm_start == "previous" or temporal.flow == "none":
-            return to_tensor(previous.result, self.device), None
-        backward = estimate_flow(content, previous.content)
-        mask = reliability_mask(backward, estimate_flow(previous.content, content))
-        warped = warp(previous.result.astype(np.float32) / np.float32(255), backward)
-        start = np.where(mask[..., None] > 0, warped, recolour(content, previous))
+            return to_tensor(previous.result if below is None else below, self.device), None
+        backward, mask = self._motion(content, previous.content)
+        result = _unit(previous.result)
+        warped = keep_detail(warp(result, backward), result, backward, mask, previous.level)
+        if below is None:
+            start = np.where(mask[..., None] > 0, warped, recolour(content, previous))
+        else:
+            base = _unit(below)
+            start = base + np.float32(BLEND) * mask[..., None] * (warped - base)
         pull = Pull(self._tensor(warped), self._tensor(mask[..., None]))
         return self._tensor(start), pull
+
+    def _motion(self, content: Pixels, before: Pixels) -> tuple[FloatMap, FloatMap]:
+        """Flow from a frame to the one before and its mask; the stages of a frame share them."""
+        digest = hashlib.sha256(content.tobytes())
+        digest.update(before.tobytes())
+        key = digest.digest()
+        found = self._motions.get(key)
+        if found is None:
+            backward = estimate_flow(content, before)
+            found = backward, reliability_mask(backward, estimate_flow(before, content))
+            self._motions[key] = found
+            if len(self._motions) > self._motions_kept:
+                self._motions.popitem(last=False)
+        return found
 
     def _tensor(self, picture: FloatPixels) -> Tensor:
         return (
@@ -160,6 +215,15 @@ def _sampled(trace: Tensor) -> tuple[tuple[int, float], ...]:
     """Evaluation, from 1, and loss at `TRACE_POINTS` places, the last among them."""
     steps = sorted({*range(0, len(trace), -(-len(trace) // TRACE_POINTS)), len(trace) - 1})
     return tuple((step + 1, float(f"{float(trace[step]):.5g}")) for step in steps)
+
+
+def picture_level(picture: Pixels) -> float:
+    """The detail of an H×W×3 picture, see `Previous.level`."""
+    return detail(_unit(picture))
+
+
+def _unit(picture: Pixels) -> FloatPixels:
+    return picture.astype(np.float32) / np.float32(255)
 
 
 def frame_seed(seed: int, index: int) -> int:

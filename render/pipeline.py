@@ -18,6 +18,7 @@ from render.farm.events import (
     OnEvent,
     OutputWritten,
     RunStarted,
+    StageDone,
 )
 from render.finish import finish_picture, finish_video, picture_path
 from render.materials import Materials, read_materials
@@ -170,6 +171,8 @@ def run(job: Job, *, on_event: OnEvent = lambda _: None, fresh: bool = False) ->
                 page.failures[event.frame] = event.reason
             if isinstance(event, FrameDone | FrameFailed):
                 page.update()
+            elif isinstance(event, StageDone):
+                evaluations += event.evaluations
             on_event(event)
 
         driver = Driver(job, plan, source, prepared.materials, store)
@@ -194,6 +197,7 @@ def run(job: Job, *, on_event: OnEvent = lambda _: None, fresh: bool = False) ->
                     driver.run(watch)
             if not driver.failed:
                 _finish(job, plan, source, store, on_event)
+                store.drop_stages()
         except BaseException as error:
             interrupted = isinstance(error, KeyboardInterrupt)
             store.write_summary(summary("incomplete" if interrupted else "failed").to_data())

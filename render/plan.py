@@ -19,6 +19,7 @@ from render.media.source import MovingSource
 from render.motion.cuts import find_cuts
 from render.spec.job import Job
 from render.spec.media import VideoInput
+from render.spec.stages import stage_count
 
 CHUNK = 16
 """Independent pictures in one unit."""
@@ -33,12 +34,14 @@ class Unit:
         shot: number of the shot that it belongs to.
         frames: indices in the source, in the order of rendering.
         chained: whether each frame is started from the one before it.
+        stages: in which each frame is painted.
     """
 
     number: int
     shot: int
     frames: range
     chained: bool
+    stages: int = 1
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,12 @@ class Plan:
             "frames": self.total,
             "shots": [_ends(shot) for shot in self.shots],
             "units": [
-                {"shot": unit.shot, "frames": _ends(unit.frames), "chained": unit.chained}
+                {
+                    "shot": unit.shot,
+                    "frames": _ends(unit.frames),
+                    "chained": unit.chained,
+                    "stages": unit.stages,
+                }
                 for unit in self.units
             ],
         }
@@ -88,7 +96,7 @@ class Plan:
             None if data["rate"] is None else Fraction(data["rate"]),
             tuple(range(*shot) for shot in data["shots"]),
             tuple(
-                Unit(number, unit["shot"], range(*unit["frames"]), unit["chained"])
+                Unit(number, unit["shot"], range(*unit["frames"]), unit["chained"], unit["stages"])
                 for number, unit in enumerate(data["units"])
             ),
         )
@@ -118,7 +126,8 @@ def plan_units(job: Job, source: ImageSource | MovingSource, fingerprint: str) -
         for run in split(shot, job.temporal.segment)
     ]
     chained = job.temporal.warm_start != "none"
-    units = tuple(Unit(n, shot, run, chained) for n, (shot, run) in enumerate(runs))
+    stages = stage_count(job)
+    units = tuple(Unit(n, shot, run, chained, stages) for n, (shot, run) in enumerate(runs))
     return Plan(fingerprint, source.rate, shots, units)
 
 

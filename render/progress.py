@@ -17,6 +17,7 @@ from render.farm.events import (
     Note,
     OutputWritten,
     RunStarted,
+    StageDone,
     WorkerLost,
     WorkerReady,
 )
@@ -72,6 +73,8 @@ class Display:
                 )
             case FrameDone():
                 self._advance(event)
+            case StageDone():
+                self._evaluations += event.evaluations
             case FrameRetried():
                 self._say(f"frame {event.frame} failed, trying again: {event.reason}", "yellow")
             case FrameFailed():

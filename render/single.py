@@ -51,6 +51,8 @@ def preview(job: Job, frames: Sequence[int], size: int = PREVIEW_SIZE) -> list[P
         update={
             "output": job.output.model_copy(update={"size": size}),
             "optimize": job.optimize.model_copy(update={"evaluations": effort}),
+            # A frame alone is painted in one go.
+            "temporal": job.temporal.model_copy(update={"parallel": "chain"}),
         }
     )
     source = open_source(small.input, small.output.size, small.output.height)

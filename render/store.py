@@ -40,12 +40,14 @@ class Record:
         file: committed file, relative to the store's folder.
         sha256: digest of its bytes.
         info: what is known of its making: unit, worker, seconds, evaluations, loss.
+        stage: after which stage the picture was taken; `None`: the finished frame.
     """
 
     frame: int
     file: str
     sha256: str
     info: Mapping[str, Any] = field(default_factory=dict)
+    stage: int | None = None
 
 
 def store_folder(job: Job) -> Path:
@@ -61,6 +63,7 @@ class Store:
     Attributes:
         folder: where everything but the final result lies.
         records: finished frames, by index.
+        stages: pictures of frames that are not finished, by index and stage.
     """
 
     def __init__(self, job: Job, *, fresh: bool = False) -> None:
@@ -77,6 +80,7 @@ class Store:
         self.job = job
         self.folder = store_folder(job)
         self.records: dict[int, Record] = {}
+        self.stages: dict[tuple[int, int], Record] = {}
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._lock = self._take_lock()
@@ -109,7 +113,15 @@ class Store:
         """Write the plan down for later runs."""
         write_atomically(self.folder / "plan.json", _json(plan.to_data()).encode())
 
-    def commit(self, frame: int, file: str, data: bytes, info: Mapping[str, Any]) -> Record:
+    def commit(
+        self,
+        frame: int,
+        file: str,
+        data: bytes,
+        info: Mapping[str, Any],
+        *,
+        stage: int | None = None,
+    ) -> Record:
         """Make a frame durable, then write it into the ledger.
 
         Args:
@@ -117,18 +129,34 @@ class Store:
             file: name of the committed file, relative to the store's folder.
             data: its bytes.
             info: what is known of its making.
+            stage: after which stage it was taken; `None`: it is the finished frame.
         """
         write_atomically(self.folder / file, data)
-        record = Record(frame, file, hashlib.sha256(data).hexdigest(), info)
+        record = Record(frame, file, hashlib.sha256(data).hexdigest(), info, stage)
         self.ledger.write(json.dumps(asdict(record)).encode() + b"\n")
         self.ledger.flush()
-        self.records[frame] = record  # before the wait for the disk, where an interrupt would fall
+        self._keep(record)  # before the wait for the disk, where an interrupt would fall
         os.fsync(self.ledger.fileno())
         return record
 
     def read(self, frame: int) -> bytes:
         """The committed bytes of a finished frame."""
         return (self.folder / self.records[frame].file).read_bytes()
+
+    def read_stage(self, frame: int, stage: int) -> bytes:
+        """The committed bytes of a frame after a stage that was not its last."""
+        return (self.folder / self.stages[frame, stage].file).read_bytes()
+
+    def drop_stages(self) -> None:
+        """Delete the pictures between stages, once nothing can need them."""
+        self.stages.clear()
+        shutil.rmtree(self.folder / "stages", ignore_errors=True)
+
+    def _keep(self, record: Record) -> None:
+        if record.stage is None:
+            self.records[record.frame] = record
+        else:
+            self.stages[record.frame, record.stage] = record
 
     def receipt(self) -> dict[str, Any] | None:
         """What the final file was made of, when it was last written; `None` if it was not."""
@@ -202,7 +230,7 @@ class Store:
                 whole += len(line)
                 record = _parse(line)
                 if record is not None and self._is_whole(record):
-                    self.records[record.frame] = record
+                    self._keep(record)
         ledger = path.open("ab")
         ledger.truncate(whole)
         return ledger

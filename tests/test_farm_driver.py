@@ -19,6 +19,7 @@ from render.farm.events import (
     FrameDone,
     FrameFailed,
     FrameRetried,
+    StageDone,
     WorkerLost,
     WorkerReady,
 )
@@ -126,6 +127,72 @@ def test_four_gpus_get_four_workers_with_one_gpu_each_and_one_model_each(video_j
 
 def test_there_are_never_more_workers_than_units(video_job):
     assert run(video_job("farm.workers=4", "engine=passthrough")).workers == 2
+
+
+WAVES = ("optimize.evaluations=18", "optimize.warm_evaluations=12", "farm.gpus_per_worker=0")
+"""Three stages of four evaluations each."""
+
+
+@pytest.fixture(scope="module")
+def wave(farm, make_data, clip, tmp_path_factory):
+    """One shot of six frames, painted in waves by one worker."""
+    output = tmp_path_factory.mktemp("wave") / "out.mp4"
+    data = make_data({"kind": "video", "path": str(clip), "frames": "0-5", "cuts": []}, output)
+    job = build_job(Document("test", data), (*WAVES, "farm.workers=1"), output.parent)
+    events = []
+    return Run(job, run(job, on_event=events.append), events)
+
+
+def wave_job(wave, tmp_path, *overrides):
+    data = {**wave.job.model_dump(mode="json"), "output": {"path": str(tmp_path / "out.mp4")}}
+    return build_job(Document("test", data), overrides, tmp_path)
+
+
+def test_every_frame_of_a_wave_goes_through_all_stages_in_order(wave):
+    done = [
+        (event.frame, event.stage if isinstance(event, StageDone) else 2)
+        for event in wave.events
+        if isinstance(event, StageDone | FrameDone)
+    ]
+    assert sorted(done) == [(frame, stage) for frame in range(6) for stage in range(3)]
+    for frame, stage in done:
+        here = done.index((frame, stage))
+        assert stage == 0 or done.index((frame, stage - 1)) < here
+        assert frame == 0 or done.index((frame - 1, stage)) < here
+    assert wave.summary.evaluations == 18 + 5 * 12
+
+
+def test_waves_give_the_same_bytes_on_three_workers_that_share_one_shot(wave, tmp_path, events):
+    job = wave_job(wave, tmp_path, "farm.workers=3")
+    assert run(job, on_event=events.append).workers == 3
+    assert frame_bytes(job) == frame_bytes(wave.job)
+    painters = {event.worker for event in of(FrameDone, events) + of(StageDone, events)}
+    assert len(painters) > 1
+
+
+def test_waves_go_on_from_the_newest_picture_of_every_stage(wave, tmp_path, events):
+    job = wave_job(wave, tmp_path)
+
+    def stop(event):
+        events.append(event)
+        if isinstance(event, FrameDone) and event.frame == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(job, on_event=stop)
+    before = {(event.frame, event.stage) for event in of(StageDone, events)}
+    again = []
+    assert run(job, on_event=again.append).frames_reused == 3
+    assert before.isdisjoint((event.frame, event.stage) for event in of(StageDone, again))
+    assert frame_bytes(job) == frame_bytes(wave.job)
+    assert not (store_folder(job) / "stages").exists()
+
+
+def test_a_lost_frame_of_a_finished_wave_comes_out_the_same(wave):
+    before = frame_bytes(wave.job)
+    (store_folder(wave.job) / "frames/000003.png").unlink()
+    assert run(wave.job).frames_reused == 5
+    assert frame_bytes(wave.job) == before
 
 
 def test_passing_through_repaints_nothing(images_job, tmp_path):

@@ -18,7 +18,7 @@ FLOORS = [
     {"assembly"},
     {"painter", "plan", "metrics", "materials"},
     {"store"},
-    {"finish", "farm", "measuring", "report", "single"},
+    {"finish", "farm", "measuring", "report", "schedule", "single"},
     {"pipeline", "progress", "doctor"},
     {"study"},
     {"cli"},
@@ -33,6 +33,7 @@ NOT_IN = {
     "metrics": {"ray", "torch", "av", "imageio", "PIL"},
     "plan": {"ray", "torch"},
     "store": {"ray", "torch"},
+    "schedule": {"ray", "torch"},
 }
 MODULES = sorted(ROOT.rglob("*.py"))
 

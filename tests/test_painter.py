@@ -88,6 +88,51 @@ def test_the_previous_result_moves_along_with_the_picture(frames, first):
     assert distance(painted[:, :-2], moved) < 0.4 * distance(first.pixels[:, :-2], moved)
 
 
+def staged(**changes):
+    return painter(optimize={"evaluations": 14, "warm_evaluations": 8}, **changes)
+
+
+def test_a_frame_in_stages_spends_its_budget_over_them(frames):
+    bound = staged()
+    low = bound.paint(frames[0])
+    high = bound.paint(frames[0], stage=1, below=low.pixels)
+    assert (low.evaluations, high.evaluations) == (10, 4)
+    warm = bound.paint(frames[1], Previous(frames[0], low.pixels))
+    last = bound.paint(frames[1], Previous(frames[0], high.pixels), stage=1, below=warm.pixels)
+    assert (warm.evaluations, last.evaluations) == (4, 4)
+    assert "temporal" in last.loss
+    assert last.loss["style"] < warm.loss["style"]
+
+
+def test_a_later_stage_starts_between_the_stage_below_and_the_frame_before(frames, first):
+    """With flow that fits everywhere and one evaluation, nothing but the start is left."""
+    still = painter(optimize={"evaluations": 6, "warm_evaluations": 1})
+    below = frames[0]
+    painted = still._warm_start(frames[0], Previous(frames[0], first.pixels), below)[0]
+    between = (below.astype(float) + first.pixels) / 2 / 255
+    assert np.abs(painted[0].permute(1, 2, 0).numpy() - between).mean() < 0.02
+
+
+def test_a_later_stage_without_the_one_below_is_refused(frames):
+    with pytest.raises(EngineError, match="stage 1 begins where"):
+        staged().paint(frames[0], stage=1)
+
+
+def test_the_flow_of_a_pair_is_measured_once_for_all_stages(frames, first, monkeypatch):
+    from render import painter as module
+
+    calls = []
+    measured = module.estimate_flow
+    monkeypatch.setattr(
+        module, "estimate_flow", lambda *pair: calls.append(pair) or measured(*pair)
+    )
+    bound = staged()
+    before = Previous(frames[0], first.pixels)
+    low = bound.paint(frames[1], before)
+    bound.paint(frames[1], before, stage=1, below=low.pixels)
+    assert len(calls) == 2  # there and back
+
+
 def test_without_flow_the_previous_result_stays_where_it_is(frames, first):
     still = painter(
         optimize={"evaluations": 6, "warm_evaluations": 1}, temporal={"warm_start": "previous"}

@@ -6,7 +6,7 @@ import os
 import socket
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import cv2
@@ -18,7 +18,7 @@ from render.errors import FarmError
 from render.materials import Materials
 from render.media.frames import Frame
 from render.media.stills import encode_png
-from render.painter import Painter, Previous
+from render.painter import Painter, Pixels, Previous
 from render.spec.job import Job
 
 
@@ -35,9 +35,10 @@ class Ready:
 
 @dataclass(frozen=True)
 class Reply:
-    """A painted frame: the bytes to commit, and what is known of their making."""
+    """A painted frame or stage of one: the bytes to commit, and what is known of their making."""
 
     frame: int
+    stage: int
     data: bytes
     seconds: float
     evaluations: int
@@ -54,12 +55,20 @@ class Task:
         masks: those of the job's regions in this frame.
         chain: what it is started from: a given result, the worker's own last one, or nothing.
         predecessor: index of the frame before it, if `chain` is `"last"`.
+        level: detail to be kept, if `chain` is `"last"`; see `Previous`.
+        unit: number of the unit that the frame belongs to.
+        stage: which part of its evaluations to do.
+        below: the frame after the stage before this one; `None` for the first.
     """
 
     frame: Frame
     masks: Sequence[Mask]
     chain: Previous | Literal["last"] | None
     predecessor: int | None
+    level: float | None
+    unit: int
+    stage: int
+    below: Pixels | None
 
 
 class Worker:
@@ -69,7 +78,7 @@ class Worker:
         self._job = job
         self._materials = materials
         self._painter: Painter | None = None
-        self._last: tuple[int, Previous] | None = None
+        self._last: dict[tuple[int, int], tuple[int, Previous]] = {}
 
     def load(self) -> Ready:
         """Load the model, once; apart from the constructor so that its errors arrive as themselves.
@@ -86,7 +95,7 @@ class Worker:
         return Ready(socket.gethostname(), name, gpus, os.getpid(), time.monotonic() - started)
 
     def paint(self, task: Task) -> Reply:
-        """Paint a frame.
+        """Paint a frame, or a stage of it.
 
         Raises:
             EngineError: the frame cannot be painted.
@@ -97,22 +106,39 @@ class Worker:
         started = time.monotonic()
         frame = task.frame
         if task.chain == "last":
-            if self._last is None or self._last[0] != task.predecessor:
+            last = self._last.get((task.unit, task.stage))
+            if last is None or last[0] != task.predecessor:
                 raise FarmError(
                     f"frame {task.predecessor}, which frame {frame.index} follows, is missing"
                 )
-            previous: Previous | None = self._last[1]
+            previous: Previous | None = replace(last[1], level=task.level)
         else:
             previous = task.chain
-        self._last = None
+        self._last = {line: kept for line, kept in self._last.items() if line[0] == task.unit}
+        self._last.pop((task.unit, task.stage), None)
         painted = self._painter.paint(
-            frame.pixels, previous, index=frame.index, alpha=frame.alpha, masks=task.masks
+            frame.pixels,
+            previous,
+            index=frame.index,
+            alpha=frame.alpha,
+            masks=task.masks,
+            stage=task.stage,
+            below=task.below,
         )
         # What the next frame starts from is what was committed: 8-bit pixels, as they are in the PNG.
-        self._last = (frame.index, Previous(frame.pixels, painted.pixels))
+        last_picture = Previous(frame.pixels, painted.pixels)
+        self._last[task.unit, task.stage] = (frame.index, last_picture)
         data = encode_png(painted.pixels, frame.alpha)
         seconds = time.monotonic() - started
-        return Reply(frame.index, data, seconds, painted.evaluations, painted.loss, painted.trace)
+        return Reply(
+            frame.index,
+            task.stage,
+            data,
+            seconds,
+            painted.evaluations,
+            painted.loss,
+            painted.trace,
+        )
 
 
 def _settle(job: Job) -> torch.device:

@@ -23,13 +23,14 @@ from render.farm.events import (
     FrameFailed,
     FrameRetried,
     OnEvent,
+    StageDone,
     WorkerLost,
     WorkerReady,
 )
 from render.farm.lane import Lane
 from render.materials import Materials
 from render.media.frames import FrameError, Source
-from render.plan import Plan
+from render.plan import Plan, Unit
 from render.spec.job import Job
 from render.store import Store
 
@@ -41,10 +42,14 @@ class _Hand:
     name: str
     actor: ray.actor.ActorHandle
     ready: bool = False
-    lane: Lane | None = None
-    calls: dict[ray.ObjectRef, int | None] = field(default_factory=dict)
-    """Calls under way, and the frame of each (`None`: loading). A call that is taken out of here has
-    lost its frame: what it may still bring is not looked at."""
+    calls: dict[ray.ObjectRef, tuple[Lane, int] | None] = field(default_factory=dict)
+    """Calls under way, with the lane and the frame of each (`None`: loading). A call that is taken out
+    of here has lost its frame: what it may still bring is not looked at."""
+
+    @property
+    def lanes(self) -> list[Lane]:
+        """Lanes of which frames wait here, the one sent last at the end."""
+        return [call[0] for call in self.calls.values() if call is not None]
 
 
 class Driver:
@@ -69,7 +74,9 @@ class Driver:
         todo = [u for u in plan.units if any(frame not in store.records for frame in u.frames)]
         if any(unit.chained for unit in todo):
             todo.sort(key=lambda unit: -len(unit.frames))  # the longest chain first: it ends last
-        self._waiting = deque(Lane(job, unit, source, store, self.failed) for unit in todo)
+        self._waiting = deque(todo)
+        self._open: list[Lane] = []
+        self._source = source
         self._materials = materials
 
     def run(self, on_event: OnEvent) -> None:
@@ -80,25 +87,27 @@ class Driver:
             WeightsError: a worker cannot load the model.
         """
         self._on_event = on_event
-        crew = muster(self._job.farm, len(self._waiting))
+        crew = muster(self._job.farm, sum(unit.stages for unit in self._waiting))
         self.workers = crew.workers
         actor = _actor_class(crew)
         job, materials = ray.put(self._job), ray.put(self._materials)
         try:
-            while self._waiting or any(hand.lane for hand in self._hands):
-                while len(self._hands) < min(crew.workers, self._open_lanes()):
+            while self._waiting or self._open:
+                while len(self._hands) < min(crew.workers, self._lanes_left()):
                     self._hire(actor, job, materials)
-                for hand in list(self._hands):
+                for hand in self._hands:
                     self._feed(hand)
                 self._collect()
+                if not self._close_ended() and not any(hand.calls for hand in self._hands):
+                    self._check_for_work()
         finally:
+            for lane in self._open:
+                lane.close()
             for hand in self._hands:
-                if hand.lane is not None:
-                    hand.lane.close()
                 ray.kill(hand.actor)
 
-    def _open_lanes(self) -> int:
-        return len(self._waiting) + sum(hand.lane is not None for hand in self._hands)
+    def _lanes_left(self) -> int:
+        return len(self._open) + sum(unit.stages for unit in self._waiting)
 
     def _hire(
         self, actor: ray.actor.ActorClass, job: ray.ObjectRef, materials: ray.ObjectRef
@@ -110,23 +119,57 @@ class Driver:
     def _feed(self, hand: _Hand) -> None:
         """Give a worker frames until as many wait at it as may."""
         while hand.ready and len(hand.calls) < self._job.farm.in_flight:
-            if hand.lane is None:
-                if not self._waiting:
-                    return
-                hand.lane = self._waiting.popleft()
+            lane = self._lane_for(hand)
+            if lane is None:
+                return
             try:
-                task = hand.lane.next()
+                task = lane.next()
             except FrameError as error:
                 # What cannot be read now cannot be read by another worker either.
                 self._set_aside(error.frame, str(error))
                 continue
-            if task is None:
-                if hand.calls:
-                    return
-                self._finish(hand)
-                continue
             call = hand.actor.paint.remote(task)
-            hand.calls[call] = task.frame.index
+            hand.calls[call] = (lane, task.frame.index)
+
+    def _lane_for(self, hand: _Hand) -> Lane | None:
+        """The lane whose next frame a worker should paint, if there is one.
+
+        A worker stays with a lane as long as frames of it wait there, because the next may start
+        from a picture that only it has. Else the latest stage comes first: it finishes frames.
+        """
+        if hand.calls:
+            lane = hand.lanes[-1]
+            return lane if lane.ready() else None
+        taken = {id(lane) for other in self._hands for lane in other.lanes}
+        free = [lane for lane in self._open if id(lane) not in taken and lane.ready()]
+        if free:
+            return max(free, key=lambda lane: lane.stage)
+        while self._waiting:
+            unit = self._waiting.popleft()
+            made = [self._lane(unit, stage) for stage in range(unit.stages)]
+            self._open += made
+            ready = [lane for lane in made if lane.ready()]
+            if ready:
+                return max(ready, key=lambda lane: lane.stage)
+        return None
+
+    def _lane(self, unit: Unit, stage: int) -> Lane:
+        return Lane(self._job, unit, stage, self._source, self._store, self.failed)
+
+    def _check_for_work(self) -> None:
+        """Refuse to wait for ever: with nobody at work, some lane must have a frame to give."""
+        if self._open and not self._waiting and not any(lane.ready() for lane in self._open):
+            stuck = ", ".join(f"unit {one.unit.number} stage {one.stage}" for one in self._open)
+            raise FarmError(f"no frame can be painted: {stuck} wait for pictures that nobody makes")
+
+    def _close_ended(self) -> bool:
+        """Let go of lanes that have nothing left to send and nothing under way, if there are any."""
+        busy = {id(lane) for hand in self._hands for lane in hand.lanes}
+        ended = [one for one in self._open if id(one) not in busy and one.ended()]
+        for lane in ended:
+            lane.close()
+            self._open.remove(lane)
+        return bool(ended)
 
     def _collect(self) -> None:
         """Wait for one call to come back and deal with it."""
@@ -135,18 +178,18 @@ class Driver:
             return
         done, _ = ray.wait(list(calls), num_returns=1)
         hand = calls[done[0]]
-        frame = hand.calls.pop(done[0])
+        call = hand.calls.pop(done[0])
         try:
             answer = ray.get(done[0])
         except RayActorError as error:
-            self._lose(hand, frame, _first_line(error))
+            self._lose(hand, call, _first_line(error))
         except RayTaskError as error:
-            if frame is None:
+            if call is None:
                 raise _own_error(error) from error
-            self._charge(frame, _reason(error))
-            self._release(hand)
+            self._charge(call[1], _reason(error))
+            self._release(hand, call[0])
         except RayError as error:  # the reply was lost on its way, with its node for example
-            self._lose(hand, frame, _first_line(error))
+            self._lose(hand, call, _first_line(error))
         else:
             self._losses_in_a_row = 0
             if isinstance(answer, Ready):
@@ -161,12 +204,11 @@ class Driver:
                         answer.seconds,
                     )
                 )
-            else:
-                self._commit(hand, answer)
+            elif call is not None:
+                self._commit(hand, call[0], answer)
 
-    def _commit(self, hand: _Hand, reply: Reply) -> None:
-        assert hand.lane is not None
-        unit = hand.lane.unit
+    def _commit(self, hand: _Hand, lane: Lane, reply: Reply) -> None:
+        unit = lane.unit
         about = {
             "unit": unit.number,
             "worker": hand.name,
@@ -176,6 +218,11 @@ class Driver:
             "trace": reply.trace,
             "at": round(time.time(), 3),
         }
+        if reply.stage < unit.stages - 1:
+            file = f"stages/{reply.frame:06}.{reply.stage}.png"
+            self._store.commit(reply.frame, file, reply.data, about, stage=reply.stage)
+            self._on_event(StageDone(reply.frame, reply.stage, hand.name, reply.evaluations))
+            return
         self._store.commit(reply.frame, f"frames/{reply.frame:06}.png", reply.data, about)
         self._on_event(
             FrameDone(
@@ -189,31 +236,24 @@ class Driver:
             )
         )
 
-    def _lose(self, hand: _Hand, frame: int | None, reason: str) -> None:
+    def _lose(self, hand: _Hand, call: tuple[Lane, int] | None, reason: str) -> None:
         """A worker died; the frame in its hands, the oldest one sent, is charged with it."""
         self._on_event(WorkerLost(hand.name, reason))
-        sent = [f for f in (frame, *hand.calls.values()) if f is not None]
-        if sent:
-            self._charge(min(sent), f"its worker died: {reason}")
-        self._release(hand)
+        sent = [one for one in (call, *hand.calls.values()) if one is not None]
+        if sent:  # all of one lane, which goes through its frames in order
+            self._charge(min(frame for _, frame in sent), f"its worker died: {reason}")
+        self._release(hand, *(lane for lane, _ in sent))
         self._hands.remove(hand)
         ray.kill(hand.actor)
         self._losses_in_a_row += 1
         if self._losses_in_a_row > (self._job.farm.retries + 1) * self.workers:
             raise FarmError(f"{self._losses_in_a_row} workers in a row died; the last: {reason}")
 
-    def _release(self, hand: _Hand) -> None:
-        """Take a worker's unit back, to be gone on with from what is committed."""
+    def _release(self, hand: _Hand, *lanes: Lane) -> None:
+        """Take a worker's lanes back, to be gone on with from what is committed."""
+        for lane in {id(lane): lane for lane in (*lanes, *hand.lanes)}.values():
+            lane.rewind()
         hand.calls.clear()
-        if hand.lane is not None:
-            hand.lane.rewind()
-            self._waiting.appendleft(hand.lane)
-            hand.lane = None
-
-    def _finish(self, hand: _Hand) -> None:
-        assert hand.lane is not None
-        hand.lane.close()
-        hand.lane = None
 
     def _charge(self, frame: int, reason: str) -> None:
         """Count a failed attempt at a frame; set it aside when there were enough."""

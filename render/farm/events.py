@@ -81,6 +81,23 @@ class FrameDone:
 
 
 @dataclass(frozen=True)
+class StageDone:
+    """A stage of a frame is committed, not the last.
+
+    Attributes:
+        frame: index in the source.
+        stage: from 0.
+        worker: who painted it.
+        evaluations: evaluations that it took.
+    """
+
+    frame: int
+    stage: int
+    worker: str
+    evaluations: int
+
+
+@dataclass(frozen=True)
 class FrameRetried:
     """A frame failed and will be tried again.
 
@@ -139,6 +156,7 @@ Event = (
     | Note
     | WorkerReady
     | FrameDone
+    | StageDone
     | FrameRetried
     | FrameFailed
     | WorkerLost

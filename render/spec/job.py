@@ -100,6 +100,13 @@ class Temporal(Model):
     """Optical flow: OpenCV's DIS, or none (then `warped` means `previous`)."""
     weight: Weight = 20.0
     """Weight of the pull towards the warped previous result, where the flow can be trusted."""
+    parallel: Literal["waves", "chain"] = "waves"
+    """How the frames of a shot share workers. `waves`: each frame is painted in `stages`, and a stage
+    waits only for the one below it and for the same stage of the frame before, so that as many
+    workers as stages paint one shot. `chain`: each frame waits for the one before it."""
+    stages: Annotated[int, Field(ge=1, le=16)] = 4
+    """Stages of a frame in `waves`, each with at least 4 of the `warm_evaluations`; fewer where those
+    do not suffice."""
     segment: Annotated[int, Field(ge=2)] | None = None
     """Longest run of frames that one worker renders in order; longer shots are cut into runs that
     start afresh, which shows as a jump. Empty: a shot is never cut."""

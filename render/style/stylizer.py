@@ -124,6 +124,7 @@ class Stylizer:
         areas: Sequence[Tensor] = (),
         opaque: Tensor | None = None,
         seeds: Sequence[int] = (),
+        evaluations: int | None = None,
     ) -> Stylized:
         """Paint a batch of pictures of one size.
 
@@ -135,6 +136,7 @@ class Stylizer:
             areas: B×1×H×W, 0 to 1, for each region of `styles`.
             opaque: B×1×H×W; where it is 0, the content stays and does not count.
             seeds: of random starts, one for each sample.
+            evaluations: to spend, instead of the budget's.
 
         Raises:
             EngineError: the picture is too small for the layers, not all its numbers are finite, or
@@ -152,15 +154,15 @@ class Stylizer:
         if self._repaint:
             source = _repainted(source, palettes, regions, opaque)
         if start is None:
-            sizes, budgets = self._scales(width, height)
+            sizes, budgets = self._scales(width, height, evaluations or self.budget.evaluations)
             current = self._first(source, sizes[0], mixture, seeds)
         else:
-            sizes, budgets = [(width, height)], [self.budget.warm_evaluations]
+            sizes, budgets = [(width, height)], [evaluations or self.budget.warm_evaluations]
             current = self._keeping.start(start.to(content), mixture)
             if pull is not None:
                 pull = Pull(self._keeping.start(pull.target.to(content), mixture), pull.mask)
         traces = []
-        for (w, h), evaluations in zip(sizes, budgets, strict=True):
+        for (w, h), share in zip(sizes, budgets, strict=True):
             last = (w, h) == (width, height)
             clear = None if opaque is None else resize(opaque, w, h)
             small = resize(source, w, h)
@@ -181,7 +183,7 @@ class Stylizer:
                 self._pull_with_margin(pull) if pull is not None and last else None,
                 None if clear is None else self._with_margin(clear),
             )
-            found = self._minimize(objective, self._with_margin(current).flatten(1), evaluations)
+            found = self._minimize(objective, self._with_margin(current).flatten(1), share)
             canvas = found.point.view(objective.shape)
             margin = self._margin
             current = canvas[:, :, margin : margin + h, margin : margin + w]
@@ -230,14 +232,14 @@ class Stylizer:
         own = [palette(source, whole * area) for area in regions] or [palette(source, opaque)]
         return lambda number, pixels: self._keeping.style(pixels, own[number])
 
-    def _scales(self, width: int, height: int) -> tuple[list[tuple[int, int]], list[int]]:
+    def _scales(
+        self, width: int, height: int, evaluations: int
+    ) -> tuple[list[tuple[int, int]], list[int]]:
         budget = self.budget
         count = budget.scales if budget.shares is None else len(budget.shares)
         least = smallest_side(self.weights.layers()) * 3 // 2
         sizes = scale_sizes(width, height, least, budget.factor, count)
-        return sizes, share_evaluations(
-            budget.evaluations, len(sizes), budget.factor, budget.shares
-        )
+        return sizes, share_evaluations(evaluations, len(sizes), budget.factor, budget.shares)
 
     def _first(
         self, source: Tensor, size: tuple[int, int], styles: Palette, seeds: Sequence[int]

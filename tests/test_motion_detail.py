@@ -1,0 +1,65 @@
+"""Detail kept along a chain of warps."""
+
+import cv2
+import numpy as np
+from conftest import smooth_noise
+
+from render.metrics import sharpness
+from render.motion.detail import GAIN, detail, keep_detail
+from render.motion.warp import warp
+
+RNG = np.random.default_rng(4)
+ALL = np.ones((48, 64), np.float32)
+
+
+def picture():
+    grain = RNG.normal(0, 25, (48, 64, 3))
+    return ((smooth_noise(64, 48, seed=5) + grain).clip(0, 255) / 255).astype(np.float32)
+
+
+def shift(dx):
+    return np.full((48, 64, 2), (dx, 0), np.float32)
+
+
+def energy(values):
+    return sharpness((values * 255).round().astype(np.uint8))
+
+
+def test_a_warp_by_half_a_pixel_gets_back_the_detail_that_it_lost():
+    original = picture() * 0.5 + 0.25
+    lost = warp(original, shift(0.5))
+    kept = keep_detail(lost, original, shift(0.5), ALL)
+    assert energy(lost) < 0.9 * energy(original)
+    assert abs(detail(kept) / detail(original) - 1) < 0.01
+
+
+def test_a_chain_below_its_level_gains_a_little_and_one_at_its_level_nothing():
+    original = picture() * 0.5 + 0.25
+    level = detail(original)
+    gained = keep_detail(original, original, shift(0), ALL, 2 * level)
+    assert abs(detail(gained) / level - GAIN) < 0.01
+    near = keep_detail(original, original, shift(0), ALL, 1.03 * level)
+    assert abs(detail(near) / level - 1.03) < 0.01
+    assert keep_detail(original, original, shift(0), ALL, level / 2) is original
+
+
+def test_nothing_is_taken_from_a_picture_that_is_sharp_enough():
+    blurred = cv2.GaussianBlur(picture(), (0, 0), 2.0)
+    sharp = picture()
+    assert keep_detail(sharp, blurred, shift(0), ALL) is sharp
+
+
+def test_a_flat_picture_and_one_that_cannot_be_trusted_anywhere_stay_as_they_are():
+    flat = np.full((48, 64, 3), 0.4, np.float32)
+    assert np.array_equal(keep_detail(flat, flat, shift(0.5), ALL), flat)
+    original = picture()
+    warped = warp(original, shift(0.5))
+    assert np.array_equal(keep_detail(warped, original, shift(0.5), 0 * ALL), warped)
+
+
+def test_the_result_stays_within_the_range_of_pixels():
+    original = picture().round()
+    kept = keep_detail(warp(original, shift(0.5)), original, shift(0.5), ALL)
+    assert kept.dtype == np.float32
+    assert kept.min() >= 0
+    assert kept.max() <= 1

@@ -1,0 +1,67 @@
+"""The forecast: plans played through with counters."""
+
+import pytest
+
+from render.pipeline import make_plan
+from render.plan import Plan, Unit
+from render.schedule import forecast, makespan
+from render.spec.job import Job
+
+
+def job(evaluations=80, warm=24, **temporal):
+    return Job.model_validate(
+        {
+            "input": {"kind": "video", "path": "/a.mp4"},
+            "output": {"path": "/b.mp4"},
+            "style": {"images": [{"path": "/s.png"}]},
+            "optimize": {"evaluations": evaluations, "warm_evaluations": warm},
+            "temporal": temporal,
+        }
+    )
+
+
+def plan(*lengths, stages=4, chained=True):
+    units = tuple(Unit(n, n, range(count), chained, stages) for n, count in enumerate(lengths))
+    return Plan("x", None, tuple(unit.frames for unit in units), units)
+
+
+def test_one_worker_makes_all_evaluations_and_no_crew_beats_the_critical_path():
+    made = forecast(job(), plan(40, 7))
+    assert made.evaluations == 2 * 80 + 45 * 24
+    assert made.speedup[1] == 1
+    assert makespan(job(), plan(40, 7), 256) == made.critical_path
+    assert all(
+        made.evaluations / crew / speed <= made.critical_path + made.evaluations / crew
+        for crew, speed in made.speedup.items()
+    )
+    speeds = list(made.speedup.values())
+    assert speeds == sorted(speeds)
+
+
+def test_four_workers_paint_one_long_shot_in_four_stages_nearly_four_times_as_fast():
+    made = forecast(job(), plan(200))
+    assert made.speedup[2] > 1.9
+    assert made.speedup[4] > 3.5
+    assert made.speedup[256] == made.speedup[4]
+
+
+def test_the_critical_path_of_a_thousand_frames_is_a_quarter_of_their_time():
+    assert forecast(job(), plan(1000)).critical_path / 24 < 280
+
+
+def test_a_chain_gains_nothing_from_more_workers_and_shots_and_pictures_do():
+    assert set(forecast(job(parallel="chain"), plan(50, stages=1)).speedup.values()) == {1.0}
+    assert forecast(job(), plan(30, 30, stages=1)).speedup[2] == 2
+    assert forecast(job(), plan(16, stages=1, chained=False)).speedup[16] == 16
+
+
+@pytest.mark.parametrize("engine", ["vgg", "passthrough"])
+def test_a_frame_alone_has_nothing_to_share(engine):
+    made = forecast(job().model_copy(update={"engine": engine}), plan(1))
+    assert made.speedup[256] == 1
+    assert made.critical_path == made.evaluations
+
+
+def test_the_forecast_of_a_plan_counts_what_a_run_spends(video_job):
+    made = video_job()
+    assert forecast(made, make_plan(made)).evaluations == 2 * 6 + 10 * 3

@@ -1,0 +1,54 @@
+"""How evaluations are shared out over stages."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from render.spec.job import Job
+from render.spec.media import ImagesInput
+from render.spec.stages import LEAST, stage_count, stage_evaluations
+
+
+def job(warm=60, evaluations=300, **temporal):
+    return Job.model_validate(
+        {
+            "input": {"kind": "video", "path": "/a.mp4"},
+            "output": {"path": "/b.mp4"},
+            "style": {"images": [{"path": "/s.png"}]},
+            "optimize": {"evaluations": evaluations, "warm_evaluations": warm},
+            "temporal": temporal,
+        }
+    )
+
+
+def test_a_job_paints_in_four_stages_unless_it_says_otherwise():
+    assert stage_count(job()) == 4
+    assert stage_count(job(stages=7)) == 7
+    assert stage_count(job(parallel="chain")) == 1
+    assert stage_count(job(warm_start="none")) == 1
+    pictures = ImagesInput(kind="images", path=Path("/pictures"))
+    assert stage_count(job().model_copy(update={"input": pictures})) == 1
+
+
+@pytest.mark.parametrize(("warm", "stages"), [(1, 1), (7, 1), (8, 2), (15, 3), (16, 4)])
+def test_no_stage_is_too_short_to_learn_a_curvature(warm, stages):
+    assert stage_count(job(warm=warm)) == stages
+
+
+@given(st.integers(1, 200), st.integers(1, 500), st.integers(1, 16))
+def test_stages_sum_to_the_budget_and_the_later_ones_are_the_same_for_all_frames(
+    warm, evaluations, stages
+):
+    made = job(warm, evaluations, stages=stages)
+    count = stage_count(made)
+    cold, later = (stage_evaluations(made, count, cold=flag) for flag in (True, False))
+    assert sum(later) == warm
+    assert cold[1:] == later[1:]
+    assert len(cold) == len(later) == count
+    assert min(*cold, *later, 1) == 1
+    if count > 1:
+        assert min(later) >= LEAST
+    if evaluations >= warm:
+        assert sum(cold) == evaluations
