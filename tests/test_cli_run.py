@@ -42,14 +42,21 @@ def finish(process):
     return process.returncode, json.loads(out.splitlines()[-1]), err
 
 
-def ledger_lines(job):
+def recorded(job):
+    """(frame, stage) of every whole line of the ledger; the stage of a finished frame is None."""
     path = store_folder(job) / "ledger/frames.jsonl"
-    return path.read_bytes().count(b"\n") if path.exists() else 0
+    lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+    records = [json.loads(line) for line in lines]
+    return [(record["frame"], record.get("stage")) for record in records]
+
+
+def finished_frames(job):
+    return sum(stage is None for _, stage in recorded(job))
 
 
 def wait_for_frames(job, process, count):
     deadline = time.monotonic() + 120
-    while ledger_lines(job) < count:
+    while finished_frames(job) < count:
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -72,12 +79,13 @@ def test_a_driver_killed_half_way_is_finished_by_the_same_command(job_file):
     wait_for_frames(job, process, 3)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    done = ledger_lines(job)
+    done = finished_frames(job)
     assert 3 <= done < 12
 
     code, outcome, err = finish(start(path))
     assert (code, outcome["frames_reused"], outcome["frames_done"]) == (0, done, 12)
-    assert ledger_lines(job) == 12  # nothing was rendered twice
+    assert finished_frames(job) == 12
+    assert len(set(recorded(job))) == len(recorded(job))  # nothing was rendered twice
     assert f"{done} of them finished before" in err
     assert frame_bytes(job) == frame_bytes(calm)
 
