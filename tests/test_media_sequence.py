@@ -69,6 +69,11 @@ def test_rates_are_exact(text, rate):
     assert parse_rate(text) == rate
 
 
+@pytest.mark.parametrize("text", ["1e999999999", "fast", "25/0", ""])
+def test_what_is_not_a_rate_is_told_at_once(text):
+    assert parse_rate(text) == 0
+
+
 def test_a_video_can_be_written_as_numbered_frames(folder, tmp_path):
     source = open_folder(folder, frames="2-10x4")
     out = tmp_path / "out"

@@ -25,7 +25,12 @@ def _check_rate(text: str) -> str:
 
 
 def parse_rate(text: str) -> Fraction:
-    """The exact rate that a text names; 23.976, 29.97 and 59.94 mean their NTSC fractions."""
+    """The exact rate that a text names; 23.976, 29.97 and 59.94 mean their NTSC fractions.
+
+    What is not a rate gives 0, so do powers of ten: `1e999999999` would be worked out digit by digit.
+    """
+    if "e" in text.lower():
+        return Fraction(0)
     try:
         rate = Fraction(text.replace(" ", ""))
     except (ValueError, ZeroDivisionError):
