@@ -65,10 +65,12 @@ def opened(browser, path, width=1200):
     browser.get(path.as_uri())
     complaints = browser.get_log("browser")
     sent = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    # A browser just started may still be loading its own first tab, which is not the page.
     urls = [
         each["params"]["request"]["url"]
         for each in sent
         if each["method"] == "Network.requestWillBeSent"
+        and not each["params"]["documentURL"].startswith("chrome://")
     ]
     fetched = [url for url in urls if not url.startswith("data:") and url != path.as_uri()]
     return complaints, fetched
