@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,7 +21,7 @@ from render.farm.events import (
     RunStarted,
 )
 from render.finish import finish_picture, finish_video, picture_path
-from render.materials import Materials, read_materials
+from render.materials import Materials, masks_fingerprint, read_materials
 from render.media.encode import check_output
 from render.media.images import ImageSource, check_output_names
 from render.media.source import MovingSource, open_source
@@ -28,8 +29,9 @@ from render.plan import Plan, plan_units
 from render.report.live import LiveReport, keep_versions
 from render.spec.job import Job
 from render.store import Store
-from render.weights import fetch_weights
+from render.weights import weights_digest
 
+MOST_NAMED = 10
 Status = Literal["finished", "incomplete", "failed"]
 
 
@@ -88,16 +90,18 @@ class Prepared:
     Attributes:
         source: the input.
         materials: the style pictures, and others that the job names.
+        masks: fingerprint of the frames' masks.
         notes: what a person should know before it starts, one sentence each.
     """
 
     source: ImageSource | MovingSource
     materials: Materials
+    masks: str
     notes: tuple[str, ...]
 
     def fingerprint(self) -> str:
         """Hexadecimal text that changes when the input or another picture of the job does."""
-        return f"{self.source.fingerprint()}-{self.materials.fingerprint()}"
+        return f"{self.source.fingerprint()}-{self.materials.fingerprint()}{self.masks}"
 
 
 def prepare(job: Job) -> Prepared:
@@ -116,8 +120,8 @@ def prepare(job: Job) -> Prepared:
         notes = (*source.notes, *check_output(job.output.path, job.output, source))
     materials = read_materials(job)
     if job.engine == "vgg":
-        fetch_weights(job.model)
-    return Prepared(source, materials, notes)
+        materials = replace(materials, weights=weights_digest(job.model))
+    return Prepared(source, materials, masks_fingerprint(job, source.frames), notes)
 
 
 def make_plan(job: Job) -> Plan:
@@ -153,7 +157,7 @@ def run(job: Job, *, on_event: OnEvent = lambda _: None, fresh: bool = False) ->
         wanted = set(plan.frames)
         reused = len(wanted & store.records.keys())
         on_event(RunStarted(plan.total, reused, len(plan.shots), len(plan.units), store.folder))
-        for note in prepared.notes:
+        for note in (*prepared.notes, *_damage(store)):
             on_event(Note(note))
         keep_versions(store.folder, job)
         page = LiveReport(store.folder, source)
@@ -192,7 +196,7 @@ def run(job: Job, *, on_event: OnEvent = lambda _: None, fresh: bool = False) ->
             if reused < plan.total:
                 with connected(job.farm):
                     driver.run(watch)
-            if not driver.failed:
+            if not driver.failed and not driver.gave_up:
                 _finish(job, plan, source, store, on_event)
         except BaseException as error:
             interrupted = isinstance(error, KeyboardInterrupt)
@@ -205,6 +209,13 @@ def run(job: Job, *, on_event: OnEvent = lambda _: None, fresh: bool = False) ->
         return result
 
 
+def _damage(store: Store) -> Iterator[str]:
+    if store.damaged:
+        named = ", ".join(str(frame) for frame in sorted(store.damaged)[:MOST_NAMED])
+        more = ", ..." if len(store.damaged) > MOST_NAMED else ""
+        yield f"missing or damaged since they were finished, rendered again: frames {named}{more}"
+
+
 def _settled_plan(job: Job, prepared: Prepared, store: Store) -> Plan:
     """The plan that an earlier run wrote down, or a new one."""
     fingerprint = prepared.fingerprint()
@@ -214,7 +225,11 @@ def _settled_plan(job: Job, prepared: Prepared, store: Store) -> Plan:
         store.keep_plan(plan)
     elif plan.fingerprint != fingerprint:
         theirs, ours = plan.fingerprint.partition("-"), fingerprint.partition("-")
-        what = f"input.path: {job.input.path}" if theirs[0] != ours[0] else "a style picture"
+        what = (
+            f"input.path: {job.input.path}"
+            if theirs[0] != ours[0]
+            else "a style picture, a mask or the weights"
+        )
         raise SourceError(
             f"{what} has changed since {store.folder} was begun; change it back, choose another "
             f"output.path, or start over with --fresh"

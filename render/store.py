@@ -1,27 +1,29 @@
 """The output folder: what is finished is on disk, whole, and written down.
 
-A frame goes to a temporary name in its own folder, is flushed to the disk, renamed, and then recorded
-in the ledger, an append-only file of JSON lines. A second run believes a line only if the file is
-there and has the recorded digest; so a crash at any point costs at most the frame in hand.
+A frame goes to a temporary name in its own folder, is flushed to the disk, recorded in the ledger, an
+append-only file of JSON lines, and then renamed. A second run believes a line only if the file is
+there and has the recorded digest; so a crash before the rename costs the frame in hand, and one after
+it costs nothing.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any, Self
 
 import yaml
 
 from render.errors import OutputError
+from render.ledger import Record, parse_record, write_record
 from render.plan import Plan
 from render.spec.job import Job
 from render.spec.load import dump_job
@@ -29,23 +31,6 @@ from render.spec.media import VideoInput
 
 _PAINTING_KEYS = ("size", "height")
 """Keys of `output` that decide what is painted; the others say only how it is written."""
-
-
-@dataclass(frozen=True)
-class Record:
-    """One line of the ledger: a finished frame.
-
-    Attributes:
-        frame: index in the source.
-        file: committed file, relative to the store's folder.
-        sha256: digest of its bytes.
-        info: what is known of its making: unit, worker, seconds, evaluations, loss.
-    """
-
-    frame: int
-    file: str
-    sha256: str
-    info: Mapping[str, Any] = field(default_factory=dict)
 
 
 def store_folder(job: Job) -> Path:
@@ -61,6 +46,7 @@ class Store:
     Attributes:
         folder: where everything but the final result lies.
         records: finished frames, by index.
+        damaged: frames that the ledger has, but whose files are missing or damaged.
     """
 
     def __init__(self, job: Job, *, fresh: bool = False) -> None:
@@ -77,6 +63,7 @@ class Store:
         self.job = job
         self.folder = store_folder(job)
         self.records: dict[int, Record] = {}
+        self.damaged: set[int] = set()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._lock = self._take_lock()
@@ -110,7 +97,7 @@ class Store:
         write_atomically(self.folder / "plan.json", _json(plan.to_data()).encode())
 
     def commit(self, frame: int, file: str, data: bytes, info: Mapping[str, Any]) -> Record:
-        """Make a frame durable, then write it into the ledger.
+        """Make a frame durable, with its line in the ledger before it takes its name.
 
         Args:
             frame: index in the source.
@@ -118,13 +105,22 @@ class Store:
             data: its bytes.
             info: what is known of its making.
         """
-        write_atomically(self.folder / file, data)
         record = Record(frame, file, hashlib.sha256(data).hexdigest(), info)
-        self.ledger.write(json.dumps(asdict(record)).encode() + b"\n")
-        self.ledger.flush()
-        self.records[frame] = record  # before the wait for the disk, where an interrupt would fall
-        os.fsync(self.ledger.fileno())
+        line = write_record(record)
+        write_atomically(self.folder / file, data, before=lambda: self._append(line))
+        self.records[frame] = record
         return record
+
+    def _append(self, line: bytes) -> None:
+        """Add a line to the ledger, whole or not at all."""
+        end = os.fstat(self.ledger.fileno()).st_size
+        try:
+            if os.write(self.ledger.fileno(), line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(self.ledger.fileno())
+        except OSError:
+            os.ftruncate(self.ledger.fileno(), end)
+            raise
 
     def read(self, frame: int) -> bytes:
         """The committed bytes of a finished frame."""
@@ -200,10 +196,16 @@ class Store:
                 if not line.endswith(b"\n"):
                     break
                 whole += len(line)
-                record = _parse(line)
-                if record is not None and self._is_whole(record):
+                record = parse_record(line)
+                if record is None:
+                    continue
+                if self._is_whole(record):
                     self.records[record.frame] = record
-        ledger = path.open("ab")
+                self.damaged.add(record.frame)
+            self.damaged -= self.records.keys()
+        for left in (self.folder / "frames").glob(".*.part"):
+            left.unlink()  # of a run that was killed
+        ledger = path.open("ab", buffering=0)
         ledger.truncate(whole)
         return ledger
 
@@ -214,15 +216,29 @@ class Store:
         return False
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that it is there whole or not at all, and stays after a power cut."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+def write_atomically(path: Path, data: bytes, before: Callable[[], None] | None = None) -> None:
+    """Write a file so that it is there whole or not at all, and stays after a power cut.
+
+    Args:
+        path: the file.
+        data: its bytes.
+        before: called when the bytes are safe on disk, before they take their name.
+
+    Raises:
+        OutputError: it cannot be written, because the disk is full for example.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror}") from error
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        if before is not None:
+            before()
         Path(temporary).chmod(0o644)
         Path(temporary).replace(path)
     except OSError as error:
@@ -236,14 +252,6 @@ def write_atomically(path: Path, data: bytes) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
-
-
-def _parse(line: bytes) -> Record | None:
-    """The record in a line; `None` if the line is damaged: its frame is then rendered again."""
-    try:
-        return Record(**json.loads(line))
-    except (ValueError, TypeError):
-        return None
 
 
 def _painting_of(job: Job) -> dict[str, Any]:

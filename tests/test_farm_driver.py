@@ -31,19 +31,11 @@ from render.store import store_folder
 
 
 @pytest.fixture(scope="module", autouse=True)
-def farm():
-    """One Ray for all tests of this module, with four pretended GPUs."""
-    ray.init(
-        address="local",
-        num_cpus=4,
-        num_gpus=4,
-        include_dashboard=False,
-        log_to_driver=False,
-    )
-    # Workers get the faulty one below by value: they cannot import this module.
+def farm(cluster):
+    """The shared Ray, whose workers get the faulty ones below by value: they cannot import them."""
     ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
     yield
-    ray.shutdown()
+    ray.cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
 
 
 @pytest.fixture
@@ -235,7 +227,9 @@ def test_pictures_that_changed_since_an_earlier_run_are_refused(images_job, tmp_
     job = images_job(folder, "engine=passthrough", f"style.images.0.path={style}")
     run(job)
     Image.fromarray(smooth_noise(50, 40, seed=2)).save(style)
-    with pytest.raises(SourceError, match="a style picture has changed since"):
+    with pytest.raises(
+        SourceError, match="a style picture, a mask or the weights has changed since"
+    ):
         run(job)
     assert run(job, fresh=True).status == "finished"
     Image.fromarray(smooth_noise(60, 40, seed=3)).save(folder / "b.png")

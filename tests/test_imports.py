@@ -10,13 +10,14 @@ import render
 ROOT = Path(render.__file__).parent
 FLOORS = [
     {"errors"},
-    {"spec"},
+    {"spec", "ledger"},
     {"style", "motion", "media"},
     {"weights", "sample"},
     {"assembly"},
     {"materials"},
     {"assembly"},
     {"painter", "plan", "metrics", "materials"},
+    {"rescue"},
     {"store"},
     {"finish", "farm", "measuring", "report", "single"},
     {"pipeline", "progress", "doctor"},

@@ -19,7 +19,9 @@ from render.materials import Materials
 from render.media.frames import Frame
 from render.media.stills import encode_png
 from render.painter import Painter, Previous
+from render.rescue import Rescuer
 from render.spec.job import Job
+from render.weights import check_weights
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Ready:
     """What a worker says when its model is loaded."""
 
     node: str
+    node_id: str
     device: str
     gpus: tuple[str, ...]
     process: int
@@ -43,6 +46,8 @@ class Reply:
     evaluations: int
     loss: dict[str, float]
     trace: tuple[tuple[int, float], ...]
+    attempt: int
+    changed: dict[str, object]
 
 
 @dataclass(frozen=True)
@@ -54,12 +59,14 @@ class Task:
         masks: those of the job's regions in this frame.
         chain: what it is started from: a given result, the worker's own last one, or nothing.
         predecessor: index of the frame before it, if `chain` is `"last"`.
+        attempt: number of the attempt at its unit, which the reply repeats.
     """
 
     frame: Frame
     masks: Sequence[Mask]
     chain: Previous | Literal["last"] | None
     predecessor: int | None
+    attempt: int
 
 
 class Worker:
@@ -68,22 +75,33 @@ class Worker:
     def __init__(self, job: Job, materials: Materials) -> None:
         self._job = job
         self._materials = materials
-        self._painter: Painter | None = None
+        self._rescuer: Rescuer | None = None
         self._last: tuple[int, Previous] | None = None
 
     def load(self) -> Ready:
         """Load the model, once; apart from the constructor so that its errors arrive as themselves.
 
         Raises:
-            WeightsError: the model cannot be loaded.
+            WeightsError: the model cannot be loaded, or its weights are not those of the driver.
         """
         started = time.monotonic()
         device = _settle(self._job)
         materials = self._materials
-        self._painter = Painter(self._job, materials.styles, device, materials.extras)
+        if self._job.engine == "vgg":
+            check_weights(self._job.model, materials.weights)
+        self._rescuer = Rescuer(
+            self._job, lambda job: Painter(job, materials.styles, device, materials.extras)
+        )
         name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
         gpus = tuple(str(gpu) for gpu in ray.get_gpu_ids())
-        return Ready(socket.gethostname(), name, gpus, os.getpid(), time.monotonic() - started)
+        return Ready(
+            socket.gethostname(),
+            ray.get_runtime_context().get_node_id(),
+            name,
+            gpus,
+            os.getpid(),
+            time.monotonic() - started,
+        )
 
     def paint(self, task: Task) -> Reply:
         """Paint a frame.
@@ -92,7 +110,7 @@ class Worker:
             EngineError: the frame cannot be painted.
             FarmError: the last frame painted here is not the predecessor.
         """
-        if self._painter is None:
+        if self._rescuer is None:
             raise FarmError("a frame was sent to a worker that has loaded no model")
         started = time.monotonic()
         frame = task.frame
@@ -105,14 +123,25 @@ class Worker:
         else:
             previous = task.chain
         self._last = None
-        painted = self._painter.paint(
-            frame.pixels, previous, index=frame.index, alpha=frame.alpha, masks=task.masks
+        painted, changed = self._rescuer.paint(
+            lambda painter: painter.paint(
+                frame.pixels, previous, index=frame.index, alpha=frame.alpha, masks=task.masks
+            )
         )
         # What the next frame starts from is what was committed: 8-bit pixels, as they are in the PNG.
         self._last = (frame.index, Previous(frame.pixels, painted.pixels))
         data = encode_png(painted.pixels, frame.alpha)
         seconds = time.monotonic() - started
-        return Reply(frame.index, data, seconds, painted.evaluations, painted.loss, painted.trace)
+        return Reply(
+            frame.index,
+            data,
+            seconds,
+            painted.evaluations,
+            painted.loss,
+            painted.trace,
+            task.attempt,
+            changed,
+        )
 
 
 def _settle(job: Job) -> torch.device:

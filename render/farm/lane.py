@@ -20,7 +20,8 @@ class Lane:
     """Reads a unit's frames in order and says how each is to be painted.
 
     A lane is fed to one worker at a time. After a failure it is rewound and goes on, there or
-    elsewhere, from what is committed.
+    elsewhere, from what is committed; its attempt number rises, and what an earlier attempt still
+    reports no longer counts.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class Lane:
         self._source = source
         self._store = store
         self._failed = failed
+        self.attempt = 1
         self._position = 0
         self._reader: Iterator[Frame] | None = None
         self._reader_at: int | None = None  # index of the frame that the reader will give next
@@ -40,6 +42,7 @@ class Lane:
     def rewind(self) -> None:
         """Forget what was sent: whatever is not committed by now will be sent again."""
         self.close()
+        self.attempt += 1
         self._position = 0
 
     def close(self) -> None:
@@ -73,7 +76,11 @@ class Lane:
             raise FrameError(str(error), index) from error
         self._position += 1
         self._last_sent = index
-        return Task(content, masks, chain, before if chain == "last" else None)
+        return Task(content, masks, chain, before if chain == "last" else None, self.attempt)
+
+    def finished(self) -> bool:
+        """Whether every frame is committed or set aside."""
+        return all(self._settled(frame) for frame in self.unit.frames)
 
     def _predecessor(self) -> int | None:
         earlier = reversed(self.unit.frames[: self._position])
