@@ -9,6 +9,7 @@ os.environ["RAY_AUTH_MODE"] = "disabled"
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ.pop("RAY_ADDRESS", None)
 
+import socket
 import sys
 import time
 from pathlib import Path
@@ -32,6 +33,12 @@ settings.register_profile("shared machine", deadline=None)
 settings.load_profile("shared machine")
 
 JOBS = Path(__file__).parents[1] / "jobs"
+
+
+def free_port():
+    """A port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
 
 
 def smooth_noise(width, height, seed):
@@ -58,7 +65,7 @@ def cluster():
             "num_gpus": 4,
             "include_dashboard": True,
             "dashboard_host": "127.0.0.1",
-            "dashboard_port": 8266,
+            "dashboard_port": free_port(),
         },
     )
     ray.init(address=cluster.address, log_to_driver=False)

@@ -173,10 +173,11 @@ def test_a_lost_node_costs_no_frame_and_its_work_goes_on_elsewhere(cluster, vide
             psutil.wait_procs([worker], timeout=30)
 
     try:
-        assert run(job, on_event=watch).status == "finished"
+        summary = run(job, on_event=watch)
     finally:
         for node in nodes:
             cluster.remove_node(node)
+    assert summary.frames_failed == {}
     assert len(of(WorkerLost, events)) == 1
     assert not of(FrameFailed, events)
     assert len(of(WorkerReady, events)) == 2

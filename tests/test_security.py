@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from conftest import free_port
 
 from render.spec.load import dump_job
 from render.store import store_folder
@@ -72,20 +73,28 @@ def test_secrets_of_the_environment_show_nowhere(cluster, video_job, tmp_path):
 def guarded(tmp_path):
     """Address of the dashboard of a Ray that asks for a token."""
     environment = {**os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": SECRET}
-    command = [*("ray", "start", "--head", "--block", "--port=6399", "--num-cpus=1")]
-    command += ["--include-dashboard=true", "--dashboard-host=127.0.0.1", "--dashboard-port=8277"]
-    command += ["--dashboard-agent-listen-port=52399", "--dashboard-agent-grpc-port=52398"]
+    dashboard = free_port()
+    command = [
+        *(str(Path(sys.executable).with_name("ray")), "start", "--head", "--block", "--num-cpus=1"),
+        *(
+            "--include-dashboard=true",
+            "--dashboard-host=127.0.0.1",
+            f"--dashboard-port={dashboard}",
+        ),
+        *(f"--port={free_port()}", f"--dashboard-agent-listen-port={free_port()}"),
+    ]
     with (tmp_path / "ray.log").open("wb") as log:
         process = psutil.Popen(
-            [str(Path(sys.executable).with_name("ray")), *command[1:]],
+            command,
             env=environment,
             stdout=log,
             stderr=log,
         )
-    yield "http://127.0.0.1:8277"
+    yield f"http://127.0.0.1:{dashboard}"
     family = [*process.children(recursive=True), process]
     process.terminate()
     psutil.wait_procs(family, timeout=10)
+    process.wait()
     for member in family:
         if member.is_running():
             member.kill()

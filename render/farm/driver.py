@@ -7,7 +7,6 @@ begun and how many frames wait at a worker changes only the time that it takes.
 from __future__ import annotations
 
 import itertools
-import re
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -16,7 +15,6 @@ from typing import Any
 import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
 
-from render.errors import FarmError, RenderError
 from render.farm.actor import Ready, Reply, Worker
 from render.farm.attempts import Attempts
 from render.farm.cluster import Crew, muster
@@ -28,15 +26,13 @@ from render.farm.events import (
     WorkerLost,
     WorkerReady,
 )
+from render.farm.faults import NODE_DIED, cause_of_death, first_line, own_error, told
 from render.farm.lane import Lane
 from render.materials import Materials
 from render.media.frames import FrameError, Source
 from render.plan import Plan
 from render.spec.job import Job
 from render.store import Store
-
-_NODE_DIED = "node has died"
-"""What Ray says of a worker whose node went; the list of nodes may not know it yet."""
 
 
 @dataclass(eq=False)
@@ -155,14 +151,14 @@ class Driver:
         try:
             answer = ray.get(done[0])
         except RayActorError as error:
-            self._lose(hand, frame, _first_line(error))
+            self._lose(hand, frame, first_line(cause_of_death(hand.actor, error)))
         except RayTaskError as error:
             if frame is None:
-                raise _own_error(error) from error
-            self._charge(frame, _reason(error))
+                raise own_error(error) from error
+            self._charge(frame, told(error))
             self._release(hand)
         except RayError as error:  # the reply was lost on its way, with its node for example
-            self._lose(hand, frame, _first_line(error))
+            self._lose(hand, frame, first_line(error))
         else:
             if isinstance(answer, Ready):
                 hand.ready, hand.node = True, answer.node_id
@@ -230,7 +226,7 @@ class Driver:
         self._on_event(WorkerLost(hand.name, reason))
         sent = [f for f in (frame, *hand.calls.values()) if f is not None]
         alive = {node["NodeID"] for node in ray.nodes() if node["Alive"]}
-        if sent and hand.node in alive and _NODE_DIED not in reason:
+        if sent and hand.node in alive and NODE_DIED not in reason:
             self._charge(min(sent), f"its worker died: {reason}")
         self._release(hand)
         self._hands.remove(hand)
@@ -280,20 +276,3 @@ def _limit(text: str | None, frames: int) -> float | None:
     if text is None:
         return None
     return float(text[:-1]) / 100 * frames if text.endswith("%") else float(text)
-
-
-def _own_error(error: RayTaskError) -> Exception:
-    cause = error.cause
-    return (
-        cause if isinstance(cause, RenderError) else FarmError(f"a worker failed: {_reason(error)}")
-    )
-
-
-def _reason(error: RayTaskError) -> str:
-    cause = error.cause
-    text = str(cause).strip() or "no message"
-    return text if isinstance(cause, RenderError) else f"{type(cause).__name__}: {text}"
-
-
-def _first_line(error: RayError) -> str:
-    return re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip().splitlines()[0]
