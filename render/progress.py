@@ -14,6 +14,7 @@ from render.farm.events import (
     FrameDone,
     FrameFailed,
     FrameRetried,
+    FrameSent,
     Note,
     OutputWritten,
     RunStarted,
@@ -23,6 +24,8 @@ from render.farm.events import (
 
 LINE_EVERY = 10.0
 """Seconds between two lines of progress in a log."""
+MOST_WORKERS = 4
+"""Workers of which a line tells what they do."""
 
 
 class Display:
@@ -37,6 +40,7 @@ class Display:
         self._rendered = 0
         self._evaluations = 0
         self._shots = 0
+        self._tasks: dict[str, list[int]] = {}
         self._bar: Progress | None = None
         if console.is_terminal:
             self._bar = Progress(
@@ -44,9 +48,10 @@ class Display:
                 BarColumn(),
                 MofNCompleteColumn(),
                 TextColumn("{task.fields[pace]}"),
+                TextColumn("{task.fields[doing]}", style="dim"),
                 console=console,
             )
-            self._task = self._bar.add_task("preparing", total=None, pace="")
+            self._task = self._bar.add_task("preparing", total=None, pace="", doing="")
 
     def __enter__(self) -> Self:
         if self._bar is not None:
@@ -70,13 +75,18 @@ class Display:
                     f"{event.worker} is ready on {event.node} ({event.device}{gpus}; "
                     f"model loaded in {event.seconds:.1f} s)"
                 )
+            case FrameSent():
+                self._tasks.setdefault(event.worker, []).append(event.frame)
             case FrameDone():
                 self._advance(event)
             case FrameRetried():
+                self._forget(event.frame)
                 self._say(f"frame {event.frame} failed, trying again: {event.reason}", "yellow")
             case FrameFailed():
+                self._forget(event.frame)
                 self._say(f"frame {event.frame} is set aside: {event.reason}", "red")
             case WorkerLost():
+                self._tasks.pop(event.worker, None)
                 self._say(f"{event.worker} died: {event.reason}", "yellow")
             case OutputWritten():
                 self._say(f"wrote {event.path} ({event.frames} frames)")
@@ -94,16 +104,30 @@ class Display:
 
     def _advance(self, event: FrameDone) -> None:
         self._rendered += 1
+        self._forget(event.frame)
         self._evaluations += event.evaluations
         done = self._reused + self._rendered
         shot = f"shot {event.shot + 1}/{self._shots}" if self._shots > 1 else "rendering"
         if self._bar is not None:
             self._bar.update(self._task, completed=done, description=shot, pace=self._pace())
+            self._bar.update(self._task, doing=self.doing())
             return
         now = time.monotonic()
         if now - self._last_line >= LINE_EVERY or done == self._total:
             self._last_line = now
-            self._say(f"{done}/{self._total} frames, {shot}, {self._pace()}")
+            self._say(f"{done}/{self._total} frames, {shot}, {self._pace()}; {self.doing()}")
+
+    def doing(self) -> str:
+        """What each worker paints: `worker-1: frame 12`; of many workers the first few."""
+        busy = [f"{name}: frame {tasks[0]}" for name, tasks in self._tasks.items() if tasks]
+        more = len(busy) - MOST_WORKERS
+        shown = busy[:MOST_WORKERS] + ([f"and {more} more"] if more > 0 else [])
+        return ", ".join(shown) or "nothing is being painted"
+
+    def _forget(self, frame: int) -> None:
+        """A frame is in nobody's hands any more."""
+        for worker, tasks in self._tasks.items():
+            self._tasks[worker] = [task for task in tasks if task != frame]
 
     def _pace(self) -> str:
         """Speed and time left, from what this run rendered: reused frames cost nothing."""

@@ -22,10 +22,12 @@ from render.farm.events import (
     FrameDone,
     FrameFailed,
     FrameRetried,
+    FrameSent,
     OnEvent,
     WorkerLost,
     WorkerReady,
 )
+from render.farm.gauges import measured
 from render.farm.lane import Lane
 from render.materials import Materials
 from render.media.frames import FrameError, Source
@@ -79,7 +81,7 @@ class Driver:
             FarmError: the cluster has not what the job needs, or its workers keep dying.
             WeightsError: a worker cannot load the model.
         """
-        self._on_event = on_event
+        self._on_event = measured(on_event)
         crew = muster(self._job.farm, len(self._waiting))
         self.workers = crew.workers
         actor = _actor_class(crew)
@@ -127,6 +129,8 @@ class Driver:
                 continue
             call = hand.actor.paint.remote(task)
             hand.calls[call] = task.frame.index
+            unit = hand.lane.unit
+            self._on_event(FrameSent(task.frame.index, unit.shot, hand.name))
 
     def _collect(self) -> None:
         """Wait for one call to come back and deal with it."""

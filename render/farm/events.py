@@ -58,6 +58,21 @@ class WorkerReady:
 
 
 @dataclass(frozen=True)
+class FrameSent:
+    """A frame went to a worker, which paints it after those that it has already.
+
+    Attributes:
+        frame: index in the source.
+        shot: number of its shot.
+        worker: who paints it.
+    """
+
+    frame: int
+    shot: int
+    worker: str
+
+
+@dataclass(frozen=True)
 class FrameDone:
     """A frame is committed.
 
@@ -138,6 +153,7 @@ Event = (
     RunStarted
     | Note
     | WorkerReady
+    | FrameSent
     | FrameDone
     | FrameRetried
     | FrameFailed
