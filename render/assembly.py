@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from render.errors import EngineError
+from render.pixels import Mask, Pixels
 from render.spec.job import Job
 from render.style.keeping import Keeping
 from render.style.objective import Weights
@@ -21,10 +21,6 @@ from render.style.stylizer import Budget, Stylizer
 from render.style.targets import Binding, StylePicture, Styles
 from render.style.vgg import Pooling, Vgg
 from render.weights import load_convolutions
-
-Pixels = npt.NDArray[np.uint8]
-Mask = npt.NDArray[np.uint8]
-"""H×W, 0 to 255."""
 
 _SAME_SHAPE = 0.02
 """Pictures whose sides' ratios differ by no more than this share have one shape."""

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from render.assembly import Extras, Mask, Pixels
+from render.assembly import Extras
 from render.errors import SourceError
 from render.media.stills import Still, read_still
+from render.pixels import Mask, Pixels
 from render.spec.job import Job
 
 _INDEX = re.compile(r"%0?(\d*)d")

@@ -14,16 +14,16 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from render.assembly import Extras, Mask, build_stylizer, check_shape, mask_tensor
+from render.assembly import Extras, build_stylizer, check_shape, mask_tensor
 from render.errors import EngineError
 from render.motion.flow import estimate_flow
 from render.motion.reliability import reliability_mask
 from render.motion.warp import warp
+from render.pixels import Mask, Pixels
 from render.spec.job import Job
 from render.style.objective import Pull
 from render.style.pyramid import to_tensor
 
-Pixels = npt.NDArray[np.uint8]
 FloatPixels = npt.NDArray[np.float32]
 
 

@@ -9,7 +9,8 @@ import render
 
 ROOT = Path(render.__file__).parent
 FLOORS = [
-    {"errors"},
+    {"errors", "pixels"},
+    {"files"},
     {"spec"},
     {"style", "motion", "media"},
     {"weights", "sample"},

@@ -13,12 +13,12 @@ import cv2
 import ray
 import torch
 
-from render.assembly import Mask
 from render.errors import FarmError
 from render.materials import Materials
 from render.media.frames import Frame
 from render.media.stills import encode_png
 from render.painter import Painter, Previous
+from render.pixels import Mask
 from render.spec.job import Job
 
 

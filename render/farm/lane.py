@@ -10,7 +10,8 @@ from render.farm.actor import Task
 from render.materials import read_masks
 from render.media.frames import Frame, FrameError, Source
 from render.media.stills import decode_png
-from render.painter import Pixels, Previous
+from render.painter import Previous
+from render.pixels import Pixels
 from render.plan import Unit
 from render.spec.job import Job
 from render.store import Store

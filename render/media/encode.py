@@ -8,12 +8,12 @@ from pathlib import Path
 
 from render.media.codecs import codec_for, muxer
 from render.media.folder import write_folder
-from render.media.frames import Pixels
 from render.media.sequence import SequenceSource
 from render.media.streams import Carried, carry
 from render.media.timeline import constant_timeline, source_timeline
 from render.media.video import VideoSource
 from render.media.writer import write_file
+from render.pixels import Pixels
 from render.spec.media import Output
 
 log = logging.getLogger(__name__)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
 from render.errors import OutputError
-from render.media.frames import Pixels
+from render.files import write_atomically
 from render.media.stills import EXTENSIONS, encode_still
+from render.pixels import Pixels
 from render.spec.media import Output
 
 
@@ -34,15 +33,7 @@ def write_folder(path: Path, frames: Iterable[Pixels], output: Output, selected:
         path.mkdir(parents=True, exist_ok=True)
         for index, pixels in zip(selected, frames, strict=True):
             name = f"{index:06}{EXTENSIONS[form]}"
-            temporary = path / f".{name}.{secrets.token_hex(4)}.partial"
-            try:
-                with temporary.open("wb") as file:
-                    file.write(encode_still(pixels, None, form, quality=output.quality))
-                    file.flush()
-                    os.fsync(file.fileno())
-                temporary.replace(path / name)
-            finally:
-                temporary.unlink(missing_ok=True)
+            write_atomically(path / name, encode_still(pixels, None, form, quality=output.quality))
             count += 1
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error}") from error

@@ -7,13 +7,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
-
 from render.errors import SourceError
-
-Pixels = npt.NDArray[np.uint8]
-"""H×W×3, sRGB, 0 to 255."""
+from render.pixels import Mask, Pixels
 
 
 @dataclass(frozen=True)
@@ -28,7 +23,7 @@ class Frame:
 
     index: int
     pixels: Pixels
-    alpha: npt.NDArray[np.uint8] | None = None
+    alpha: Mask | None = None
 
 
 class Source(Protocol):

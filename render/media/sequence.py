@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from render.errors import SourceError
-from render.media.frames import Frame, FrameError, Pixels
+from render.media.frames import Frame, FrameError
 from render.media.images import ImageSource, open_images
 from render.media.stills import resize_still, still_size
+from render.pixels import Pixels
 from render.spec.media import ImagesInput, VideoInput, parse_rate
 from render.spec.ranges import select_frames
 

@@ -14,15 +14,15 @@ from typing import Any
 import cv2
 import imageio.v3 as iio
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 from PIL.ExifTags import Base as ExifTag
 from PIL.PngImagePlugin import PngInfo
 
 from render.errors import OutputError, SourceError
-from render.media.frames import Pixels, rendered_size
+from render.media.frames import rendered_size
 from render.media.metadata import kept_exif
 from render.media.profiles import SRGB_PROFILE, to_srgb
+from render.pixels import Mask, Pixels
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class Still:
     """
 
     pixels: Pixels
-    alpha: npt.NDArray[np.uint8] | None
+    alpha: Mask | None
     exif: bytes
     format: str
 
@@ -128,7 +128,7 @@ def resize_still(still: Still, long_side: int | None, tallest: int | None = None
 
 def encode_still(
     pixels: Pixels,
-    alpha: npt.NDArray[np.uint8] | None,
+    alpha: Mask | None,
     format: str,  # noqa: A002 - the word of the job file
     *,
     exif: bytes = b"",
@@ -167,7 +167,7 @@ def encode_still(
     )
 
 
-def encode_png(pixels: Pixels, alpha: npt.NDArray[np.uint8] | None = None) -> bytes:
+def encode_png(pixels: Pixels, alpha: Mask | None = None) -> bytes:
     """A lossless PNG, made fast; the same bytes for the same pixels in every process."""
     whole = pixels if alpha is None else np.dstack([pixels, alpha])
     chunks = PngInfo()

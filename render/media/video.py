@@ -15,8 +15,9 @@ import numpy as np
 from render.errors import SourceError
 from render.media.colour import to_srgb
 from render.media.decode import decode
-from render.media.frames import Frame, FrameError, Pixels, rendered_size
+from render.media.frames import Frame, FrameError, rendered_size
 from render.media.probe import Probe, probe
+from render.pixels import Pixels
 from render.spec.media import VideoInput
 from render.spec.ranges import select_frames
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
@@ -14,11 +13,12 @@ import numpy as np
 from PIL import Image
 
 from render.errors import OutputError
+from render.files import sync
 from render.media.codecs import Codec, codec_for, encoder_options, muxer
 from render.media.ffmpeg import Process, running
-from render.media.frames import Pixels
 from render.media.streams import Carried
 from render.media.timeline import Timeline
+from render.pixels import Pixels
 from render.spec.media import Output
 
 
@@ -71,9 +71,9 @@ def write_file(
         with running(arguments, feed=True) as process:
             count = _feed(process, frames, codec, timeline, path)
         _read_back(temporary, path, timeline, carried.sounds)
-        _sync(temporary)
+        sync(temporary)
         temporary.replace(path)
-        _sync(path.parent)
+        sync(path.parent)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error}") from error
     finally:
@@ -158,12 +158,3 @@ def _misplaced(times: Sequence[Fraction], timeline: Timeline, tick: Fraction) ->
         if abs(time - times[0] - ticks * timeline.tick) > tick:
             return index
     return None
-
-
-def _sync(path: Path) -> None:
-    """Have the disk hold a file, or the entries of a folder."""
-    number = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)

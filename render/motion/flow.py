@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from render.errors import EngineError
+from render.pixels import Pixels
 
 FloatMap = npt.NDArray[np.float32]
-Pixels = npt.NDArray[np.uint8]
 
 LARGEST_SIDE = 960
 """Flow is measured at no more than this many pixels on the long side, then scaled."""
