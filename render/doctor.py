@@ -77,7 +77,7 @@ def _devices() -> Iterator[Finding]:
         fast = "bfloat16 (AMX)" if amx else "float32"
         yield Finding("cpu", "ok", f"{os.cpu_count()} cores; convolutions in {fast}")
         card = shutil.which("nvidia-smi") is not None
-        mend = "there is an NVIDIA driver, but this torch cannot use it: see https://pytorch.org/get-started"
+        mend = "this torch cannot use the NVIDIA driver: install the build for its CUDA version"
         yield Finding(
             "gpu", "warning" if card else "ok", "none that torch can use", mend if card else ""
         )
