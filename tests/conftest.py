@@ -9,13 +9,19 @@ os.environ["RAY_AUTH_MODE"] = "disabled"
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ.pop("RAY_ADDRESS", None)
 
+import socket
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+import ray
 import torch
 from hypothesis import settings
 from PIL import Image
+from ray.cluster_utils import Cluster
+from ray.job_submission import JobSubmissionClient
 
 from render.sample import SampleClip
 from render.sample.write import write_clip
@@ -29,6 +35,12 @@ settings.load_profile("shared machine")
 JOBS = Path(__file__).parents[1] / "jobs"
 
 
+def free_port():
+    """A port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
 def smooth_noise(width, height, seed):
     """H×W×3 uint8 pixels with forms of several sizes."""
     generator = np.random.default_rng(seed)
@@ -38,6 +50,44 @@ def smooth_noise(width, height, seed):
         layer = Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
         picture += np.asarray(layer, dtype=float) / 3
     return picture.clip(0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def cluster():
+    """One Ray for all tests, joined by this process: four CPUs, four pretended GPUs, a dashboard."""
+    patch = pytest.MonkeyPatch()
+    # Jobs handed in find this Python as `python`.
+    patch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+    cluster = Cluster(
+        initialize_head=True,
+        head_node_args={
+            "num_cpus": 4,
+            "num_gpus": 4,
+            "include_dashboard": True,
+            "dashboard_host": "127.0.0.1",
+            "dashboard_port": free_port(),
+        },
+    )
+    ray.init(address=cluster.address, log_to_driver=False)
+    yield cluster
+    ray.shutdown()
+    cluster.shutdown()
+    patch.undo()
+
+
+@pytest.fixture(scope="session")
+def dashboard(cluster):
+    """Address of the cluster's dashboard, with somebody on the node to take a job."""
+    address = f"http://{cluster.head_node.webui_url}"
+    deadline = time.monotonic() + 120
+    while True:
+        try:
+            JobSubmissionClient(address).submit_job(entrypoint="true")
+        except RuntimeError:
+            assert time.monotonic() < deadline
+            time.sleep(0.5)
+        else:
+            return address
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,9 @@ import time
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from render.cli import app
 from render.spec.load import dump_job
 from render.store import store_folder
 
@@ -25,6 +27,12 @@ def job_file(video_job, tmp_path):
         return job, path
 
     return make
+
+
+def call(path, *arguments):
+    """The command in this process, on the Ray that it has joined: (exit code, outcome, stderr)."""
+    result = CliRunner().invoke(app, ["run", str(path), *arguments])
+    return result.exit_code, json.loads(result.stdout.splitlines()[-1]), result.stderr
 
 
 def start(path, *arguments):
@@ -68,21 +76,21 @@ def frame_bytes(job):
 
 
 @pytest.mark.slow
-def test_a_driver_killed_half_way_is_finished_by_the_same_command(job_file):
+def test_a_driver_killed_half_way_is_finished_by_the_same_command(job_file, cluster):
     slow = ("optimize.warm_evaluations=12", "farm.workers=1")
     calm, calm_file = job_file("calm.mp4", *slow)
-    code, outcome, _ = finish(start(calm_file))
+    code, outcome, _ = call(calm_file)
     assert (code, outcome["status"], outcome["frames_done"]) == (0, "finished", 12)
 
     job, path = job_file("killed.mp4", *slow)
-    process = start(path)
+    process = start(path, f"farm.address={cluster.address}")
     wait_for_frames(job, process, 3)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     done = finished_frames(job)
     assert 3 <= done < 12
 
-    code, outcome, err = finish(start(path))
+    code, outcome, err = call(path)
     assert (code, outcome["frames_reused"], outcome["frames_done"]) == (0, done, 12)
     assert finished_frames(job) == 12
     assert len(set(recorded(job))) == len(recorded(job))  # nothing was rendered twice
@@ -107,14 +115,16 @@ def test_an_interrupted_run_says_how_to_go_on(job_file, sign):
     assert 1 <= summary["frames_done"] < 12
 
 
-def test_a_run_with_failed_frames_ends_with_1_and_names_them(images_job, tmp_path, style_picture):
+def test_a_run_with_failed_frames_ends_with_1_and_names_them(
+    images_job, tmp_path, style_picture, cluster
+):
     folder = tmp_path / "in"
     folder.mkdir()
     (folder / "good.png").write_bytes(style_picture.read_bytes())
     (folder / "torn.png").write_bytes(style_picture.read_bytes()[:300])
     path = tmp_path / "job.yaml"
     path.write_text(dump_job(images_job(folder, "engine=passthrough")))
-    code, outcome, err = finish(start(path))
+    code, outcome, err = call(path)
     assert code == 1
     assert outcome["status"] == "incomplete"
     assert [failure["frame"] for failure in outcome["frames_failed"]] == [1]
@@ -122,11 +132,11 @@ def test_a_run_with_failed_frames_ends_with_1_and_names_them(images_job, tmp_pat
     assert "torn.png" in err
 
 
-def test_the_video_has_every_frame_the_rate_and_the_sound_of_the_source(job_file, clip):
+def test_the_video_has_every_frame_the_rate_and_the_sound_of_the_source(job_file, clip, cluster):
     import av
 
     job, path = job_file("whole.mp4", "engine=passthrough")
-    code, outcome, _ = finish(start(path))
+    code, outcome, _ = call(path)
     assert code == 0
     with av.open(str(job.output.path)) as made, av.open(str(clip)) as source:
         assert made.streams.video[0].average_rate == source.streams.video[0].average_rate

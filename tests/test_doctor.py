@@ -9,7 +9,7 @@ from render.cli import app
 from render.errors import FarmError
 
 
-def test_a_whole_machine_is_found_so_with_a_real_actor():
+def test_a_whole_machine_is_found_so_with_a_real_actor(cluster):
     result = CliRunner().invoke(app, ["doctor", "--json"])
     assert result.exit_code == 0, result.output
     found = {finding["what"]: finding for finding in json.loads(result.stdout)}

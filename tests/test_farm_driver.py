@@ -32,19 +32,11 @@ from render.store import store_folder
 
 
 @pytest.fixture(scope="module", autouse=True)
-def farm():
-    """One Ray for all tests of this module, with four pretended GPUs."""
-    ray.init(
-        address="local",
-        num_cpus=4,
-        num_gpus=4,
-        include_dashboard=False,
-        log_to_driver=False,
-    )
-    # Workers get the faulty one below by value: they cannot import this module.
+def farm(cluster):
+    """The shared Ray, whose workers get the faulty one below by value: they cannot import it."""
     ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
     yield
-    ray.shutdown()
+    ray.cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
 
 
 @pytest.fixture

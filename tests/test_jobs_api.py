@@ -1,16 +1,11 @@
 """The quickstart handed to a real cluster through Ray's Jobs API, both ways that the README shows."""
 
 import json
-import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
-import ray
-from ray.cluster_utils import Cluster
-from ray.job_submission import JobSubmissionClient
 
 ROOT = Path(__file__).parents[1]
 SHORT = [
@@ -21,42 +16,6 @@ SHORT = [
     "style.layers={relu1_1: 1, relu2_1: 1}",
     "content.layers={relu2_2: 1}",
 ]
-
-
-@pytest.fixture(scope="module")
-def dashboard():
-    """Address of the dashboard of a cluster on loopback, whose `python` is this one."""
-    patch = pytest.MonkeyPatch()
-    patch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
-    patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    cluster = Cluster(
-        initialize_head=True,
-        head_node_args={
-            "num_cpus": 2,
-            "include_dashboard": True,
-            "dashboard_host": "127.0.0.1",
-            "dashboard_port": 8266,
-        },
-    )
-    address = f"http://{cluster.head_node.webui_url}"
-    wait_for_agent(address)
-    yield address
-    ray.shutdown()
-    cluster.shutdown()
-    patch.undo()
-
-
-def wait_for_agent(address):
-    """A dashboard answers before there is anyone on the node to take a job."""
-    deadline = time.monotonic() + 120
-    while True:
-        try:
-            JobSubmissionClient(address).submit_job(entrypoint="true")
-        except RuntimeError:
-            assert time.monotonic() < deadline
-            time.sleep(1)
-        else:
-            return
 
 
 def call(*command):

@@ -38,7 +38,7 @@ def test_every_file_that_it_names_is_there():
         assert (ROOT / name).exists(), name
 
 
-def test_the_python_example_runs(tmp_path, monkeypatch, capsys):
+def test_the_python_example_runs(cluster, tmp_path, monkeypatch, capsys):
     (example,) = blocks("python")
     quick = f'["engine=passthrough", "output.path={tmp_path}/out.mp4"]'
     monkeypatch.chdir(ROOT)

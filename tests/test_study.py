@@ -17,7 +17,7 @@ def folder(tmp_path):
     return folder
 
 
-def test_every_cell_is_painted_and_all_are_on_the_sheet(images_job, folder):
+def test_every_cell_is_painted_and_all_are_on_the_sheet(cluster, images_job, folder):
     job = images_job(
         folder, "study={style.layers: [{relu1_1: 1}, {relu2_1: 1}], style.weight: [2, 9]}"
     )
