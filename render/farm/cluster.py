@@ -15,6 +15,7 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
 
 import ray
+from ray._private import ray_constants
 from ray.exceptions import RayError
 
 from render.errors import FarmError
@@ -65,13 +66,20 @@ def _start_here(farm: Farm) -> None:
     cpus = os.cpu_count() or 1
     if farm.workers != "auto":  # more workers than cores is slow, but what was asked for
         cpus = max(cpus, farm.workers * farm.cpus_per_worker)
-    ray.init(
-        address="local",
-        num_cpus=cpus,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-    )
+    # Ray listens on loopback alone only if it believes that this machine is in no cluster, as it does
+    # on macOS and Windows; given 127.0.0.1 as the node's address, it looks for an outer one instead.
+    elsewhere = ray_constants.ENABLE_RAY_CLUSTER
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    try:
+        ray.init(
+            address="local",
+            num_cpus=cpus,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = elsewhere
 
 
 class _Probe:

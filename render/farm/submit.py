@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from ray.exceptions import RayError
 from ray.job_submission import JobStatus, JobSubmissionClient
 
 from render.errors import FarmError
@@ -62,7 +63,7 @@ def submit(
             return 0
         asyncio.run(_follow(client, job))
         status = client.get_job_status(job)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (ConnectionError, RuntimeError, ValueError, RayError) as error:
         raise FarmError(f"the cluster at {address} did not take the job: {error}") from error
     print(f"{job}: {status.value.lower()}")
     return 0 if status == JobStatus.SUCCEEDED else 1
