@@ -11,7 +11,8 @@ from render.errors import OutputError
 from render.media.stills import encode_png
 from render.pipeline import prepare
 from render.plan import plan_units
-from render.report.charts import line_chart, timeline
+from render.report.charts import line_chart, number, ticks, timeline
+from render.report.facts import read_facts
 from render.report.page import write_report
 from render.report.pictures import spread
 from render.store import Store
@@ -30,9 +31,9 @@ def output(images_job, tmp_path):
     """An output of three pictures, one of which failed, all with names that attack the page."""
     folder = tmp_path / "in"
     folder.mkdir()
-    for number in range(3):
-        picture = Image.fromarray(smooth_noise(96, 64, number))
-        picture.save(folder / f"{number}{HOSTILE}", "png")
+    for frame in range(3):
+        picture = Image.fromarray(smooth_noise(96, 64, frame))
+        picture.save(folder / f"{frame}{HOSTILE}", "png")
     job = images_job(folder)
     with Store(job) as store:
         prepared = prepare(job)
@@ -70,7 +71,7 @@ def opened(browser, path, width=1200):
         each["params"]["request"]["url"]
         for each in sent
         if each["method"] == "Network.requestWillBeSent"
-        and not each["params"]["documentURL"].startswith("chrome://")
+        and not each["params"]["documentURL"].startswith("chrome")
     ]
     fetched = [url for url in urls if not url.startswith("data:") and url != path.as_uri()]
     return complaints, fetched
@@ -180,3 +181,31 @@ def test_charts_leave_out_what_is_no_number_and_draw_nothing_of_nothing():
     drawing = line_chart({"a": [(0, 1.0), (1, float("nan")), (2, 3.0)]}, "label", "x")
     assert drawing.count(",") == 2
     assert "nan" not in drawing
+
+
+def test_axes_are_labelled_with_few_round_values():
+    assert ticks(0, 0.62) == pytest.approx([0, 0.2, 0.4, 0.6])
+    assert ticks(3e-6, 2e-3, logarithmic=True) == pytest.approx([1e-5, 1e-4, 1e-3])
+    assert ticks(0.9, 1.15, logarithmic=True) == pytest.approx([0.9, 0.95, 1, 1.05, 1.1, 1.15])
+    assert [number(value) for value in (0, 0.05, 2e-4, 300, 1e-5)] == [
+        "0", "0.05", "2e-4", "300", "1e-5",
+    ]  # fmt: skip
+
+
+def test_a_pause_between_two_runs_does_not_squeeze_the_work():
+    day = 86400.0
+    drawing = timeline({"one": [(0, 10, "a"), (10, 20, "b"), (day, day + 10, "c")]}, "label")
+    assert drawing.count("<rect") == 3
+    assert "a pause" in drawing
+    assert "31.5 s" in drawing
+
+
+def test_the_work_of_all_stages_of_a_frame_is_counted(output, images_job, tmp_path):
+    with Store(images_job(tmp_path / "in")) as store:
+        info = {"worker": "w", "seconds": 2.0, "evaluations": 40, "trace": [[1, 20.0]], "at": 999.0}
+        store.commit(0, "stages/000000.0.png", b"", info, stage=0)
+    facts = read_facts(output)
+    assert [step["evaluations"] for step in facts.steps(0)] == [40, 6]
+    text = write_report(output).read_text()
+    assert "<dd>52</dd>" in text
+    assert "evaluation 46" in text

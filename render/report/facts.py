@@ -25,6 +25,7 @@ class Facts:
         job: the resolved job.
         plan: its shots and units.
         records: finished frames, by index.
+        stages: what is known of frames after the stages before their last, by index and stage.
         failures: frames that are missing, each with its reason.
         summary: how the last run ended; empty while the first one is running.
         versions: program and libraries that the last run had, by name.
@@ -35,6 +36,7 @@ class Facts:
     job: Job
     plan: Plan
     records: Mapping[int, Record]
+    stages: Mapping[int, Mapping[int, Mapping[str, Any]]]
     failures: Mapping[int, str]
     summary: Mapping[str, Any]
     versions: Mapping[str, str]
@@ -44,6 +46,11 @@ class Facts:
     def frames(self) -> list[int]:
         """Indices of the finished frames, in order."""
         return [frame for frame in self.plan.frames if frame in self.records]
+
+    def steps(self, frame: int) -> list[Mapping[str, Any]]:
+        """What is known of the making of a finished frame, stage by stage."""
+        earlier = self.stages.get(frame, {})
+        return [*(earlier[stage] for stage in sorted(earlier)), self.records[frame].info]
 
 
 def read_facts(output: Path) -> Facts:
@@ -61,11 +68,17 @@ def read_facts(output: Path) -> Facts:
     if plan is None:
         raise OutputError(f"{folder} has no plan yet; has its job been started?")
     summary = _json(folder / "summary.json") or {}
+    records = _records(folder)
     return Facts(
         folder,
         load_job(folder / "job.yaml"),
         Plan.from_data(plan),
-        {record.frame: record for record in _records(folder)},
+        {
+            record.frame: record
+            for record in records
+            if record.stage is None and (folder / record.file).is_file()
+        },
+        _stages(records),
         {each["frame"]: each["reason"] for each in summary.get("frames_failed", [])},
         summary,
         _json(folder / "versions.json") or {},
@@ -100,7 +113,13 @@ def _records(folder: Path) -> list[Record]:
     with suppress(OSError):
         for line in (folder / "ledger" / "frames.jsonl").read_text().splitlines():
             with suppress(ValueError, TypeError):
-                record = Record(**json.loads(line))
-                if (folder / record.file).is_file():
-                    found.append(record)
+                found.append(Record(**json.loads(line)))
+    return found
+
+
+def _stages(records: Sequence[Record]) -> dict[int, dict[int, Mapping[str, Any]]]:
+    found: dict[int, dict[int, Mapping[str, Any]]] = {}
+    for record in records:
+        if record.stage is not None:
+            found.setdefault(record.frame, {})[record.stage] = record.info
     return found

@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -25,6 +24,7 @@ REFRESH = 5
 """Seconds after which a page about a running job loads itself again."""
 MOST_FAILURES = 200
 MOST_BARS = 600
+MOST_TRACES = 5
 PLAYED = (".mp4", ".webm", ".mov")
 """Videos that browsers play; the page points to them and fetches them only when asked."""
 
@@ -103,44 +103,57 @@ def _film(facts: Facts) -> str | None:
 
 
 def _numbers(facts: Facts) -> dict[str, str]:
-    info = [record.info for record in facts.records.values()]
-    seconds = [each["seconds"] for each in info if "seconds" in each]
+    steps = {frame: facts.steps(frame) for frame in facts.frames}
+    every = [step for each in steps.values() for step in each]
+    seconds = [sum(step.get("seconds", 0.0) for step in each) for each in steps.values()]
     numbers = {"frames": f"{len(facts.frames)} of {facts.plan.total}"}
     if isinstance(facts.job.input, VideoInput):
         numbers["shots"] = str(len(facts.plan.shots))
-    numbers["evaluations"] = f"{sum(each.get('evaluations', 0) for each in info):,}"
-    numbers["workers"] = str(len({each.get("worker") for each in info}))
+    numbers["evaluations"] = f"{sum(step.get('evaluations', 0) for step in every):,}"
+    numbers["workers"] = str(len({step.get("worker") for step in every}))
     if seconds:
-        numbers["a frame"] = f"{sum(seconds) / len(seconds):.2f} s"
+        numbers["work on a frame"] = f"{sum(seconds) / len(seconds):.2f} s"
     if "seconds" in facts.summary:
         numbers["last run"] = f"{facts.summary['seconds']:.1f} s"
     return numbers
 
 
-def _charts(facts: Facts) -> list[tuple[str, Markup, list[str]]]:
-    """Title, drawing and legend of each chart that there is anything for."""
-    info = {frame: facts.records[frame].info for frame in facts.frames}
+def _charts(facts: Facts) -> list[tuple[str, Markup, list[str], str]]:
+    """Title, drawing, legend and remark of each chart that there is anything for."""
     losses: dict[str, list[tuple[float, float]]] = defaultdict(list)
-    traces: dict[str, list[tuple[float, float]]] = {}
-    for frame, each in info.items():
-        for name, value in each.get("loss", {}).items():
+    for frame in facts.frames:
+        for name, value in facts.records[frame].info.get("loss", {}).items():
             losses[name].append((frame, value))
-        trace = each.get("trace")
-        if trace and len(traces) < 5:
-            traces[f"frame {frame}"] = [(x, y) for x, y in trace]
-    moving = isinstance(facts.job.input, VideoInput)
-    axis = "frame" if moving else "picture"
+    axis = "frame" if isinstance(facts.job.input, VideoInput) else "picture"
+    seams = _seams(facts)
+    remark = "dashed: seams, where a segment begins" if seams else ""
     found = [
-        ("Loss over evaluations", traces, "evaluation", True, ()),
-        (f"Loss over {axis}s", losses, axis, False, ()),
-        ("Warping error over frames", _calm(facts), "frame", True, _seams(facts)),
+        ("Loss over evaluations", _traces(facts), "evaluation", True, (), ""),
+        (f"Loss over {axis}s", losses, axis, False, (), ""),
+        ("Warping error over frames", _calm(facts), "frame", True, seams, remark),
     ]
     charts = [
-        (title, line_chart(lines, title, x, logarithmic=log, marks=marks), list(lines))
-        for title, lines, x, log, marks in found
+        (title, line_chart(lines, title, x, logarithmic=log, marks=marks), list(lines), remark)
+        for title, lines, x, log, marks, remark in found
     ]
-    charts.append(("Work by worker", timeline(_work(info), "Time of each frame by worker"), []))
+    title = "Work by worker"
+    charts.append((title, timeline(_work(facts), "Time of each frame by worker"), [], ""))
     return [chart for chart in charts if chart[1]]
+
+
+def _traces(facts: Facts) -> dict[str, list[tuple[float, float]]]:
+    """The loss on the way of some frames, through all their stages."""
+    firsts = [shot[0] for shot in facts.plan.shots if shot[0] in facts.records]
+    others = spread(facts.frames, MOST_TRACES)
+    chosen = sorted({*spread(firsts, 2), *others[: MOST_TRACES - min(len(firsts), 2)]})
+    traces = {}
+    for frame in chosen:
+        points, before = [], 0
+        for step in facts.steps(frame):
+            points += [(before + x, y) for x, y in step.get("trace", ())]
+            before += step.get("evaluations", 0)
+        traces[f"frame {frame}"] = points
+    return {name: points for name, points in traces.items() if points}
 
 
 def _calm(facts: Facts) -> Mapping[str, list[tuple[float, float]]]:
@@ -157,10 +170,13 @@ def _seams(facts: Facts) -> list[float]:
     return [each["frame"] for each in facts.metrics if each.get("seam")]
 
 
-def _work(info: Mapping[int, Mapping[str, Any]]) -> dict[str, list[tuple[float, float, str]]]:
+def _work(facts: Facts) -> dict[str, list[tuple[float, float, str]]]:
+    """Begin, end and name of the last pieces of work, by worker."""
+    done = [(frame, step) for frame, record in facts.records.items() for step in [record.info]]
+    done += [(frame, step) for frame, each in facts.stages.items() for step in each.values()]
+    timed = sorted((step["at"], frame, step) for frame, step in done if "at" in step)
     work: dict[str, list[tuple[float, float, str]]] = defaultdict(list)
-    timed = [(each["at"], frame, each) for frame, each in info.items() if "at" in each]
-    for at, frame, each in sorted(timed)[-MOST_BARS:]:
-        name = f"frame {frame}: {each['seconds']:.2f} s"
-        work[each["worker"]].append((at - each["seconds"], at, name))
-    return dict(sorted(work.items()))
+    for at, frame, step in timed[-MOST_BARS:]:
+        name = f"frame {frame}: {step['evaluations']} evaluations in {step['seconds']:.2f} s"
+        work[step["worker"]].append((at - step["seconds"], at, name))
+    return dict(sorted(work.items(), key=lambda item: (len(item[0]), item[0])))
