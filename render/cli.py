@@ -75,6 +75,9 @@ def run(
     overrides: Overrides = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Same as farm.workers=N.")] = None,
     fresh: Annotated[bool, typer.Option(help="Throw away what an earlier run made.")] = False,
+    verify: Annotated[
+        bool, typer.Option(help="Check finished pictures too, not only committed frames.")
+    ] = False,
     quiet: Annotated[bool, typer.Option(help="Show errors and the outcome only.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -92,7 +95,7 @@ def run(
             job = load_job(job_file, settings)
             signal.signal(signal.SIGTERM, _interrupt)
             with Display(console) as display:
-                outcome = run_job(job, on_event=display, fresh=fresh).to_data()
+                outcome = run_job(job, on_event=display, fresh=fresh, verify=verify).to_data()
     except KeyboardInterrupt:
         outcome = {"status": "incomplete"}
         command = shlex.join(["render", "run", str(job_file), *(overrides or [])])

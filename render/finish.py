@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from render.files import write_atomically
 from render.media.encode import write_video
 from render.media.frames import Pixels
 from render.media.images import ImageSource, output_name
@@ -13,7 +14,7 @@ from render.media.source import MovingSource
 from render.media.stills import decode_png, encode_still, read_still
 from render.plan import Plan
 from render.spec.job import Job
-from render.store import Store, write_atomically
+from render.store import Store
 
 
 def finish_video(job: Job, plan: Plan, source: MovingSource, store: Store) -> int:

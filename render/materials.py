@@ -24,10 +24,12 @@ class Materials:
     Attributes:
         styles: the pictures of `job.style.images`, H×W×3 each.
         extras: the others.
+        weights: digest of the model's weights; `None` if they come from no file.
     """
 
     styles: list[Pixels]
     extras: Extras
+    weights: str | None = None
 
     def fingerprint(self) -> str:
         """Hexadecimal text that changes when one of the pictures does."""
@@ -38,6 +40,7 @@ class Materials:
                 digest.update(f"{picture.shape}".encode())
                 digest.update(picture.tobytes())
             digest.update(b";")
+        digest.update(f"{self.weights}".encode())
         return digest.hexdigest()
 
 
@@ -71,6 +74,20 @@ def read_masks(job: Job, index: int) -> list[Mask]:
         _mask(mask_path(region.content, index), f"style.regions.{number}.content")
         for number, region in enumerate(job.style.regions)
     ]
+
+
+def masks_fingerprint(job: Job, frames: range) -> str:
+    """Hexadecimal text that changes when a mask of a frame does: by sizes and dates of the files."""
+    digest = hashlib.sha256()
+    for region in job.style.regions:
+        paths = dict.fromkeys(mask_path(region.content, index) for index in frames)
+        for path in paths:
+            try:
+                facts = path.stat()
+                digest.update(f"{path.name} {facts.st_size} {facts.st_mtime_ns};".encode())
+            except OSError:
+                digest.update(f"{path.name} is missing;".encode())
+    return digest.hexdigest()
 
 
 def mask_path(path: Path, index: int) -> Path:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from render.errors import OutputError
+from render.files import write_atomically
 from render.media.images import ImageSource
 from render.media.source import MovingSource, open_source
 from render.media.stills import decode_png
@@ -19,7 +20,7 @@ from render.metrics import Metrics, Motion, MotionOf, Shown, estimated_motion, m
 from render.plan import Plan
 from render.sample.clip import SampleClip
 from render.spec.load import load_job
-from render.store import Store, store_folder, write_atomically
+from render.store import Store, store_folder
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,7 +22,7 @@ from render.farm.events import (
     StageDone,
 )
 from render.finish import finish_picture, finish_video, picture_path
-from render.materials import Materials, read_materials
+from render.materials import Materials, masks_fingerprint, read_materials
 from render.media.encode import check_output
 from render.media.images import ImageSource, check_output_names
 from render.media.source import MovingSource, open_source
@@ -29,8 +30,9 @@ from render.plan import Plan, plan_units
 from render.report.live import LiveReport, keep_versions
 from render.spec.job import Job
 from render.store import Store
-from render.weights import fetch_weights
+from render.weights import weights_digest
 
+MOST_NAMED = 10
 Status = Literal["finished", "incomplete", "failed"]
 
 
@@ -89,16 +91,18 @@ class Prepared:
     Attributes:
         source: the input.
         materials: the style pictures, and others that the job names.
+        masks: fingerprint of the frames' masks.
         notes: what a person should know before it starts, one sentence each.
     """
 
     source: ImageSource | MovingSource
     materials: Materials
+    masks: str
     notes: tuple[str, ...]
 
     def fingerprint(self) -> str:
         """Hexadecimal text that changes when the input or another picture of the job does."""
-        return f"{self.source.fingerprint()}-{self.materials.fingerprint()}"
+        return f"{self.source.fingerprint()}-{self.materials.fingerprint()}{self.masks}"
 
 
 def prepare(job: Job) -> Prepared:
@@ -117,8 +121,8 @@ def prepare(job: Job) -> Prepared:
         notes = (*source.notes, *check_output(job.output.path, job.output, source))
     materials = read_materials(job)
     if job.engine == "vgg":
-        fetch_weights(job.model)
-    return Prepared(source, materials, notes)
+        materials = replace(materials, weights=weights_digest(job.model))
+    return Prepared(source, materials, masks_fingerprint(job, source.frames), notes)
 
 
 def make_plan(job: Job) -> Plan:
@@ -131,13 +135,24 @@ def make_plan(job: Job) -> Plan:
     return plan_units(job, prepared.source, prepared.fingerprint())
 
 
-def run(job: Job, *, on_event: OnEvent = lambda _: None, fresh: bool = False) -> Summary:
+def run(
+    job: Job,
+    *,
+    on_event: OnEvent = lambda _: None,
+    fresh: bool = False,
+    verify: bool = False,
+) -> Summary:
     """Render a job, or finish it where an earlier run left off.
+
+    Every run holds all committed frames, and a finished video, against their digests, and makes again
+    what differs. `verify` says how many agreed, and also makes every finished picture, of which a
+    run otherwise sees only that it is there, once more from its committed frame.
 
     Args:
         job: what to render.
         on_event: is told what happens, as it happens.
         fresh: throw away what an earlier run made.
+        verify: trust nothing that is there.
 
     Returns:
         How it ended. Frames that cannot be rendered are no exception: they are in the summary.
@@ -154,8 +169,10 @@ def run(job: Job, *, on_event: OnEvent = lambda _: None, fresh: bool = False) ->
         wanted = set(plan.frames)
         reused = len(wanted & store.records.keys())
         on_event(RunStarted(plan.total, reused, len(plan.shots), len(plan.units), store.folder))
-        for note in prepared.notes:
+        for note in (*prepared.notes, *_damage(store)):
             on_event(Note(note))
+        if verify:
+            on_event(Note(f"{reused} committed frames agree with the ledger"))
         keep_versions(store.folder, job)
         page = LiveReport(store.folder, source)
         page.update()
@@ -196,7 +213,7 @@ def run(job: Job, *, on_event: OnEvent = lambda _: None, fresh: bool = False) ->
                 with connected(job.farm):
                     driver.run(watch)
             if not driver.failed:
-                _finish(job, plan, source, store, on_event)
+                _finish(job, plan, source, store, on_event, verify=verify)
                 store.drop_stages()
         except BaseException as error:
             interrupted = isinstance(error, KeyboardInterrupt)
@@ -209,6 +226,13 @@ def run(job: Job, *, on_event: OnEvent = lambda _: None, fresh: bool = False) ->
         return result
 
 
+def _damage(store: Store) -> Iterator[str]:
+    if store.damaged:
+        named = ", ".join(str(frame) for frame in sorted(store.damaged)[:MOST_NAMED])
+        more = ", ..." if len(store.damaged) > MOST_NAMED else ""
+        yield f"missing or damaged since they were finished, rendered again: frames {named}{more}"
+
+
 def _settled_plan(job: Job, prepared: Prepared, store: Store) -> Plan:
     """The plan that an earlier run wrote down, or a new one."""
     fingerprint = prepared.fingerprint()
@@ -218,7 +242,11 @@ def _settled_plan(job: Job, prepared: Prepared, store: Store) -> Plan:
         store.keep_plan(plan)
     elif plan.fingerprint != fingerprint:
         theirs, ours = plan.fingerprint.partition("-"), fingerprint.partition("-")
-        what = f"input.path: {job.input.path}" if theirs[0] != ours[0] else "a style picture"
+        what = (
+            f"input.path: {job.input.path}"
+            if theirs[0] != ours[0]
+            else "a style picture, a mask or the weights"
+        )
         raise SourceError(
             f"{what} has changed since {store.folder} was begun; change it back, choose another "
             f"output.path, or start over with --fresh"
@@ -227,12 +255,18 @@ def _settled_plan(job: Job, prepared: Prepared, store: Store) -> Plan:
 
 
 def _finish(
-    job: Job, plan: Plan, source: ImageSource | MovingSource, store: Store, on_event: OnEvent
+    job: Job,
+    plan: Plan,
+    source: ImageSource | MovingSource,
+    store: Store,
+    on_event: OnEvent,
+    *,
+    verify: bool,
 ) -> None:
     if isinstance(source, ImageSource):
         # Each picture was written when it was committed, but a run may have died in between.
         for frame in plan.frames:
-            if not picture_path(job, frame, source).exists():
+            if verify or not picture_path(job, frame, source).exists():
                 finish_picture(job, frame, source, store)
         count = plan.total
     else:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from render.errors import OutputError, SourceError
+from render.files import write_atomically
 from render.materials import read_masks, read_materials
 from render.media.frames import Frame, Pixels
 from render.media.images import ImageSource
@@ -19,7 +20,7 @@ from render.painter import Painter
 from render.spec.document import Document
 from render.spec.job import Job
 from render.spec.load import build_job
-from render.store import store_folder, write_atomically
+from render.store import store_folder
 
 PREVIEW_SIZE = 256
 PREVIEW_EVALUATIONS = 100

@@ -1,27 +1,29 @@
 """The output folder: what is finished is on disk, whole, and written down.
 
-A frame goes to a temporary name in its own folder, is flushed to the disk, renamed, and then recorded
-in the ledger, an append-only file of JSON lines. A second run believes a line only if the file is
-there and has the recorded digest; so a crash at any point costs at most the frame in hand.
+A frame goes to a temporary name in its own folder, is flushed to the disk, recorded in the ledger, an
+append-only file of JSON lines, and then renamed. A second run believes a line only if the file is
+there and has the recorded digest; so a crash before the rename costs the frame in hand, and one after
+it costs nothing.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any, Self
 
 import yaml
 
 from render.errors import OutputError
+from render.files import write_atomically
+from render.ledger import Record, parse_record, write_record
 from render.plan import Plan
 from render.spec.job import Job
 from render.spec.load import dump_job
@@ -29,25 +31,6 @@ from render.spec.media import VideoInput
 
 _PAINTING_KEYS = ("size", "height")
 """Keys of `output` that decide what is painted; the others say only how it is written."""
-
-
-@dataclass(frozen=True)
-class Record:
-    """One line of the ledger: a finished frame.
-
-    Attributes:
-        frame: index in the source.
-        file: committed file, relative to the store's folder.
-        sha256: digest of its bytes.
-        info: what is known of its making: unit, worker, seconds, evaluations, loss.
-        stage: after which stage the picture was taken; `None`: the finished frame.
-    """
-
-    frame: int
-    file: str
-    sha256: str
-    info: Mapping[str, Any] = field(default_factory=dict)
-    stage: int | None = None
 
 
 def store_folder(job: Job) -> Path:
@@ -64,6 +47,7 @@ class Store:
         folder: where everything but the final result lies.
         records: finished frames, by index.
         stages: pictures of frames that are not finished, by index and stage.
+        damaged: frames that the ledger has, but whose files are missing or damaged.
     """
 
     def __init__(self, job: Job, *, fresh: bool = False) -> None:
@@ -81,6 +65,7 @@ class Store:
         self.folder = store_folder(job)
         self.records: dict[int, Record] = {}
         self.stages: dict[tuple[int, int], Record] = {}
+        self.damaged: set[int] = set()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._lock = self._take_lock()
@@ -93,8 +78,12 @@ class Store:
                 self._clear()
             self._settle_job()
             self.ledger = self._open_ledger()
-        except BaseException:
+        except BaseException as error:
             self._lock.close()
+            if isinstance(error, OSError):
+                raise OutputError(
+                    f"{self.folder} cannot be written or read: {error.strerror}"
+                ) from error
             raise
 
     def __enter__(self) -> Self:
@@ -122,7 +111,7 @@ class Store:
         *,
         stage: int | None = None,
     ) -> Record:
-        """Make a frame durable, then write it into the ledger.
+        """Make a frame durable, with its line in the ledger before it takes its name.
 
         Args:
             frame: index in the source.
@@ -131,13 +120,22 @@ class Store:
             info: what is known of its making.
             stage: after which stage it was taken; `None`: it is the finished frame.
         """
-        write_atomically(self.folder / file, data)
         record = Record(frame, file, hashlib.sha256(data).hexdigest(), info, stage)
-        self.ledger.write(json.dumps(asdict(record)).encode() + b"\n")
-        self.ledger.flush()
-        self._keep(record)  # before the wait for the disk, where an interrupt would fall
-        os.fsync(self.ledger.fileno())
+        line = write_record(record)
+        write_atomically(self.folder / file, data, before=lambda: self._append(line))
+        self._keep(record)
         return record
+
+    def _append(self, line: bytes) -> None:
+        """Add a line to the ledger, whole or not at all."""
+        end = os.fstat(self.ledger.fileno()).st_size
+        try:
+            if os.write(self.ledger.fileno(), line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(self.ledger.fileno())
+        except OSError:
+            os.ftruncate(self.ledger.fileno(), end)
+            raise
 
     def read(self, frame: int) -> bytes:
         """The committed bytes of a finished frame."""
@@ -222,17 +220,21 @@ class Store:
         """Read the ledger, drop a last line that a crash cut short, and open it for more."""
         path = self.folder / "ledger" / "frames.jsonl"
         path.parent.mkdir(exist_ok=True)
-        whole = 0
-        if path.exists():
-            for line in path.read_bytes().splitlines(keepends=True):
-                if not line.endswith(b"\n"):
-                    break
-                whole += len(line)
-                record = _parse(line)
-                if record is not None and self._is_whole(record):
-                    self._keep(record)
-        ledger = path.open("ab")
-        ledger.truncate(whole)
+        data = path.read_bytes() if path.exists() else b""
+        for line in data.split(b"\n")[:-1]:
+            record = parse_record(line)
+            if record is None:
+                continue
+            if self._is_whole(record):
+                self._keep(record)
+            elif record.stage is None:
+                self.damaged.add(record.frame)
+        self.damaged -= self.records.keys()
+        for name in ("frames", "stages"):
+            for left in (self.folder / name).glob(".*.part"):
+                left.unlink()  # of a run that was killed
+        ledger = path.open("ab", buffering=0)
+        ledger.truncate(data.rfind(b"\n") + 1)
         return ledger
 
     def _is_whole(self, record: Record) -> bool:
@@ -240,38 +242,6 @@ class Store:
         with suppress(OSError), path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest() == record.sha256
         return False
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that it is there whole or not at all, and stays after a power cut."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except OSError as error:
-        Path(temporary).unlink(missing_ok=True)
-        raise OutputError(f"{path} cannot be written: {error.strerror}") from error
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def _parse(line: bytes) -> Record | None:
-    """The record in a line; `None` if the line is damaged: its frame is then rendered again."""
-    try:
-        return Record(**json.loads(line))
-    except (ValueError, TypeError):
-        return None
 
 
 def _painting_of(job: Job) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from render import pipeline
 from render.farm.cluster import connected
 from render.farm.events import Event, Note, OnEvent, OutputWritten
+from render.files import write_atomically
 from render.media.frames import Pixels
 from render.media.stills import decode_png, encode_png
 from render.pipeline import Status, Summary
@@ -18,13 +19,19 @@ from render.report.sheet import contact_sheet
 from render.spec.job import Job
 from render.spec.media import VideoInput
 from render.spec.study import Cell, expand_study
-from render.store import store_folder, write_atomically
+from render.store import store_folder
 
 AT_ONCE = 16
 """Cells that are prepared at the same time; Ray lets as many paint as there is room for."""
 
 
-def run(job: Job, *, on_event: OnEvent = lambda _: None, fresh: bool = False) -> Summary:
+def run(
+    job: Job,
+    *,
+    on_event: OnEvent = lambda _: None,
+    fresh: bool = False,
+    verify: bool = False,
+) -> Summary:
     """Render a job, with all cells of its study if it has one, or finish it.
 
     Args:
@@ -32,6 +39,7 @@ def run(job: Job, *, on_event: OnEvent = lambda _: None, fresh: bool = False) ->
         on_event: is told what happens, as it happens; one call at a time, but those of a study's cells
             come from several threads.
         fresh: throw away what an earlier run made.
+        verify: trust nothing that is there; see `pipeline.run`.
 
     Returns:
         How it ended; of a study, the sums over its cells, and the first reason for each frame.
@@ -41,7 +49,7 @@ def run(job: Job, *, on_event: OnEvent = lambda _: None, fresh: bool = False) ->
         KeyboardInterrupt: it was interrupted; what is finished is kept.
     """
     if not job.study:
-        return pipeline.run(job, on_event=on_event, fresh=fresh)
+        return pipeline.run(job, on_event=on_event, fresh=fresh, verify=verify)
     started = time.monotonic()
     cells = expand_study(job)
     turn = threading.Lock()
@@ -52,7 +60,7 @@ def run(job: Job, *, on_event: OnEvent = lambda _: None, fresh: bool = False) ->
 
     def render(cell: Cell) -> Summary:
         tell(Note(f"cell {cell.label}: begun"))
-        return pipeline.run(cell.job, on_event=_of_cell(cell, tell), fresh=fresh)
+        return pipeline.run(cell.job, on_event=_of_cell(cell, tell), fresh=fresh, verify=verify)
 
     with connected(job.farm):
         pool = ThreadPoolExecutor(AT_ONCE)

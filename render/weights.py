@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import socket
 import urllib.error
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -88,6 +89,30 @@ def fetch_weights(spec: ModelSpec) -> Path | None:
                 f"the path of a state dict; or set model.weights to procedural"
             ) from error
     return path
+
+
+def weights_digest(spec: ModelSpec) -> str | None:
+    """SHA-256 of the file that holds the weights; `None` for procedural weights.
+
+    Raises:
+        WeightsError: as `fetch_weights`.
+    """
+    path = fetch_weights(spec)
+    return None if path is None else _digest(path)
+
+
+def check_weights(spec: ModelSpec, digest: str | None) -> None:
+    """Refuse weights on this machine that are not those with the digest.
+
+    Raises:
+        WeightsError: they differ, or cannot be had here.
+    """
+    ours = weights_digest(spec)
+    if ours != digest:
+        raise WeightsError(
+            f"model.weights: {fetch_weights(spec)} on {socket.gethostname()} is another file than "
+            f"the driver's (SHA-256 {str(ours)[:12]} there, {str(digest)[:12]} here); copy one to all"
+        )
 
 
 def _digest(path: Path) -> str:

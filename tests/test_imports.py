@@ -10,7 +10,7 @@ import render
 ROOT = Path(render.__file__).parent
 FLOORS = [
     {"errors"},
-    {"spec"},
+    {"spec", "files", "ledger"},
     {"style", "motion", "media"},
     {"weights", "sample"},
     {"assembly"},

@@ -2,12 +2,17 @@
 
 import json
 import multiprocessing
+import subprocess
+from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from render.errors import OutputError
+from render.files import write_atomically
 from render.pipeline import make_plan
-from render.store import Store, write_atomically
+from render.store import Store
 
 
 def commit(store, *frames):
@@ -48,14 +53,99 @@ def test_a_ledger_cut_at_any_byte_of_its_last_line_loses_that_line_only(video_jo
             assert store.records.keys() == {0, 1}
 
 
-def test_a_damaged_line_in_the_middle_costs_that_frame_only(video_job):
+@pytest.mark.parametrize("damage", [b"\0\xff{]\n", b"{\r}\n", b"\r\r\n", b"\n\n", b"null\n"])
+def test_a_damaged_line_in_the_middle_costs_that_frame_only(video_job, damage):
     with Store(video_job()) as store:
         commit(store, 0, 1, 2)
         path = store.folder / "ledger/frames.jsonl"
     lines = path.read_bytes().splitlines(keepends=True)
-    path.write_bytes(lines[0] + b"\0\xff{]\n" + lines[2])
+    path.write_bytes(lines[0] + damage + lines[2])
     with Store(video_job()) as store:
         assert store.records.keys() == {0, 2}
+
+
+@given(st.lists(st.binary(max_size=30) | st.text('{}[]"\r\t,:0 ', max_size=9).map(str.encode)))
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_stands_between_its_lines_the_ledger_is_read(video_job, junk):
+    with Store(video_job(), fresh=True) as store:
+        commit(store, 0, 1)
+        path = store.folder / "ledger/frames.jsonl"
+    first, second = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(first + b"\n".join(junk) + b"\n" + second)
+    with Store(video_job()) as store:
+        assert store.records.keys() == {0, 1}
+
+
+@pytest.mark.parametrize("renamed", [False, True])
+def test_a_run_killed_around_the_rename_costs_the_frame_before_it_and_nothing_after_it(
+    video_job, monkeypatch, renamed
+):
+    def die(path, target):
+        if renamed:
+            path.rename(target)
+        raise SystemExit
+
+    with Store(video_job()) as store:
+        commit(store, 0)
+        monkeypatch.setattr(Path, "replace", die)
+        with pytest.raises(SystemExit):
+            commit(store, 1)
+        monkeypatch.undo()
+    with Store(video_job()) as store:
+        assert store.records.keys() == ({0, 1} if renamed else {0})
+        assert store.damaged == (set() if renamed else {1})
+
+
+def test_temporary_files_of_a_killed_run_are_swept_away(video_job):
+    with Store(video_job()) as store:
+        commit(store, 0)
+        left = store.folder / "frames/.abc.part"
+        left.write_bytes(b"half a fra")
+    with Store(video_job()):
+        assert not left.exists()
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 256 kB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("only the administrator may mount a small disk")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_is_said_leaves_nothing_half_written_and_can_be_gone_on_from(
+    video_job, small_disk
+):
+    def data(frame):
+        return bytes([frame]) * 50_000
+
+    def put(store, frame):
+        store.commit(frame, f"frames/{frame:06}.png", data(frame), {})
+
+    def put_all(store, frames):
+        for frame in frames:
+            put(store, frame)
+
+    job = video_job(f"output.path={small_disk}/out.mp4")
+    with Store(job) as store:
+        put(store, 0)
+        ballast = small_disk / "ballast"
+        ballast.write_bytes(bytes(130_000))
+        with pytest.raises(OutputError, match="No space left"):
+            put_all(store, range(1, 9))
+        assert not list(store.folder.glob("frames/.*"))
+        done = set(store.records)
+    with pytest.raises(OutputError, match="No space left"), Store(job) as store:
+        put(store, 9)
+    ballast.unlink()
+    with Store(job) as store:
+        assert store.records.keys() == done
+        put(store, max(done) + 1)
+        assert store.read(max(done)) == data(max(done))
 
 
 def test_of_two_lines_for_a_frame_the_one_that_fits_its_file_counts(video_job):

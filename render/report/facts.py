@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from render.errors import OutputError
+from render.ledger import Record
 from render.plan import Plan
 from render.spec.job import Job
 from render.spec.load import load_job
-from render.store import Record
 
 
 @dataclass(frozen=True)

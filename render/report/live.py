@@ -9,12 +9,12 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
+from render.files import write_atomically
 from render.media.images import ImageSource
 from render.media.source import MovingSource
 from render.report.page import write_report
 from render.report.pictures import Gallery
 from render.spec.job import Job
-from render.store import write_atomically
 from render.weights import fetch_weights
 
 LIBRARIES = ("render-nst", "torch", "torchvision", "ray", "numpy", "opencv-python-headless", "av",

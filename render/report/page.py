@@ -13,12 +13,12 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from render.files import write_atomically
 from render.report.charts import line_chart, timeline
 from render.report.facts import Facts, read_facts
 from render.report.pictures import MOST_LARGE, MOST_SMALL, Gallery, spread
 from render.spec.load import dump_job
 from render.spec.media import VideoInput
-from render.store import write_atomically
 
 REFRESH = 5
 """Seconds after which a page about a running job loads itself again."""

@@ -1,0 +1,56 @@
+"""Lines of the ledger: what is written down of a finished frame, and what is believed of a line."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+_FRAME_FILE = re.compile(r"frames/[0-9]{6,20}\.png")
+_STAGE_FILE = re.compile(r"stages/[0-9]{6,20}\.[0-9]{1,2}\.png")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One line of the ledger: a finished frame.
+
+    Attributes:
+        frame: index in the source.
+        file: committed file, relative to the store's folder.
+        sha256: digest of its bytes.
+        info: what is known of its making: unit, worker, seconds, evaluations, loss.
+        stage: after which stage the picture was taken; `None`: the finished frame.
+    """
+
+    frame: int
+    file: str
+    sha256: str
+    info: Mapping[str, Any] = field(default_factory=dict)
+    stage: int | None = None
+
+
+def write_record(record: Record) -> bytes:
+    """The line of a record, with its line break."""
+    return json.dumps(asdict(record)).encode() + b"\n"
+
+
+def parse_record(line: bytes) -> Record | None:
+    """The record in a line; `None` if the line is damaged: its frame is then rendered again."""
+    try:
+        data = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    match data:
+        case {"frame": int(frame), "file": str(file), "sha256": str(sha256), "info": dict(info)}:
+            stage = data.get("stage")
+            # A ledger that somebody else wrote names no file outside the folder.
+            form = _FRAME_FILE if stage is None else _STAGE_FILE
+            if form.fullmatch(file) and _is_index(frame) and (stage is None or _is_index(stage)):
+                return Record(frame, file, sha256, info, stage)
+    return None
+
+
+def _is_index(value: object) -> bool:
+    return type(value) is int and value >= 0
