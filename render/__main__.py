@@ -2,4 +2,5 @@
 
 from render.cli import main
 
-main()
+if __name__ == "__main__":  # the processes of an estimate import this, too
+    main()

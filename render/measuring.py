@@ -82,7 +82,9 @@ def _per_frame(metrics: Metrics) -> bytes:
 def seams(plan: Plan) -> frozenset[int]:
     """First frames of units that go on where another unit of the same shot ends."""
     return frozenset(
-        after.frames[0] for before, after in pairwise(plan.units) if before.shot == after.shot
+        after.frames[0]
+        for before, after in pairwise(plan.units)
+        if before.shot == after.shot and after.chained
     )
 
 

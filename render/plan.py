@@ -22,7 +22,9 @@ from render.spec.media import VideoInput
 from render.spec.stages import stage_count
 
 CHUNK = 16
-"""Independent pictures in one unit."""
+"""Independent pictures in one unit, which one worker paints, at most."""
+LEAST_UNITS = 64
+"""Units that independent pictures are shared out into, as far as there are so many."""
 
 
 @dataclass(frozen=True)
@@ -110,8 +112,7 @@ def plan_units(job: Job, source: ImageSource | MovingSource, fingerprint: str) -
     """
     frames = source.frames
     if isinstance(source, ImageSource):
-        chunks = [frames[first : first + CHUNK] for first in range(0, len(frames), CHUNK)]
-        units = tuple(Unit(n, 0, chunk, chained=False) for n, chunk in enumerate(chunks))
+        units = tuple(Unit(n, 0, run, chained=False) for n, run in enumerate(chunks(frames)))
         return Plan(fingerprint, None, (frames,), units)
     assert isinstance(job.input, VideoInput)
     if job.input.cuts is None:
@@ -120,15 +121,21 @@ def plan_units(job: Job, source: ImageSource | MovingSource, fingerprint: str) -
         starts = _named_cuts(job.input.cuts, source)
     ends = [0, *starts, len(frames)]
     shots = tuple(frames[first:last] for first, last in pairwise(ends))
+    chained = job.temporal.warm_start != "none"
     runs = [
         (number, run)
         for number, shot in enumerate(shots)
-        for run in split(shot, job.temporal.segment)
+        for run in (split(shot, job.temporal.segment) if chained else chunks(shot))
     ]
-    chained = job.temporal.warm_start != "none"
     stages = stage_count(job)
     units = tuple(Unit(n, shot, run, chained, stages) for n, (shot, run) in enumerate(runs))
     return Plan(fingerprint, source.rate, shots, units)
+
+
+def chunks(frames: range) -> Iterator[range]:
+    """Frames that do not follow each other, in small units, so that many workers share them."""
+    size = max(1, min(CHUNK, len(frames) // LEAST_UNITS))
+    return (frames[first : first + size] for first in range(0, len(frames), size))
 
 
 def _named_cuts(cuts: Sequence[int], source: MovingSource) -> list[int]:

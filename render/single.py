@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from render.errors import OutputError, SourceError
 from render.files import write_atomically
@@ -17,9 +16,11 @@ from render.media.images import ImageSource
 from render.media.source import open_source
 from render.media.stills import FORMATS, encode_png, encode_still, read_still
 from render.painter import Painter
+from render.settle import settle
 from render.spec.document import Document
 from render.spec.job import Job
 from render.spec.load import build_job
+from render.spec.stages import stage_count
 from render.store import store_folder
 
 PREVIEW_SIZE = 256
@@ -33,7 +34,8 @@ def preview(job: Job, frames: Sequence[int], size: int = PREVIEW_SIZE) -> list[P
     """Paint single frames small, each beside its original.
 
     Weights mean the same at every size, so colours and the balance of style and content are those of
-    the final. Every frame is painted for itself: how it follows the one before, a preview cannot show.
+    the final. Every frame is painted as the first of a shot is: how it follows the one before, a
+    preview cannot show. At the job's own size such a frame is, byte for byte, what a worker paints.
 
     Args:
         job: what to paint and how.
@@ -46,23 +48,16 @@ def preview(job: Job, frames: Sequence[int], size: int = PREVIEW_SIZE) -> list[P
     Raises:
         RenderError: something that the job reads is missing or wrong.
     """
-    size = min(size, job.output.size or size)
-    effort = min(job.optimize.evaluations, PREVIEW_EVALUATIONS)
-    small = job.model_copy(
-        update={
-            "output": job.output.model_copy(update={"size": size}),
-            "optimize": job.optimize.model_copy(update={"evaluations": effort}),
-            # A frame alone is painted in one go.
-            "temporal": job.temporal.model_copy(update={"parallel": "chain"}),
-        }
-    )
-    source = open_source(small.input, small.output.size, small.output.height)
+    source = open_source(job.input, job.output.size, job.output.height)
     there = source.frames
     frames = frames or there[:1]
     for frame in frames:
         if frame not in there:
             raise SourceError(f"--frame {frame}: the frames are {there[0]}-{there[-1]}")
-    painter = _painter(small)
+    if size < max(max(source.size(frame)) for frame in frames):
+        job = _smaller(job, size)
+        source = open_source(job.input, job.output.size, job.output.height)
+    painter = _painter(job)
     written = []
     for index in frames:
         original = next(iter(source.read(range(index, index + 1))))
@@ -71,6 +66,16 @@ def preview(job: Job, frames: Sequence[int], size: int = PREVIEW_SIZE) -> list[P
         write_atomically(path, encode_png(pair))
         written.append(path)
     return written
+
+
+def _smaller(job: Job, size: int) -> Job:
+    effort = min(job.optimize.evaluations, PREVIEW_EVALUATIONS)
+    return job.model_copy(
+        update={
+            "output": job.output.model_copy(update={"size": size, "height": None}),
+            "optimize": job.optimize.model_copy(update={"evaluations": effort}),
+        }
+    )
 
 
 def paint_image(
@@ -101,6 +106,7 @@ def paint_image(
         "input": {"kind": "images", "path": str(content)},
         "output": {"path": str(output.parent), "format": form},
         "style": {"images": [{"path": str(path)} for path in styles]},
+        "farm": {"cpus_per_worker": os.cpu_count() or 1},  # there is but one worker
     }
     job = build_job(Document("command line", data), overrides, Path.cwd())
     source = open_source(job.input, job.output.size, job.output.height)
@@ -120,12 +126,23 @@ def beside(before: Pixels, after: Pixels) -> Pixels:
 
 
 def _painter(job: Job) -> Painter:
-    gpu = torch.cuda.is_available()
-    torch.set_num_threads(os.cpu_count() or 1)
+    device = settle(job.farm.cpus_per_worker, gpu=job.farm.gpus_per_worker != 0)
     materials = read_materials(job)
-    return Painter(job, materials.styles, torch.device("cuda" if gpu else "cpu"), materials.extras)
+    return Painter(job, materials.styles, device, materials.extras)
 
 
 def _paint(painter: Painter, frame: Frame) -> Pixels:
+    """The frame after all its stages, as one that follows no other."""
     masks = read_masks(painter.job, frame.index)
-    return painter.paint(frame.pixels, index=frame.index, alpha=frame.alpha, masks=masks).pixels
+    below: Pixels | None = None
+    for stage in range(stage_count(painter.job)):
+        below = painter.paint(
+            frame.pixels,
+            index=frame.index,
+            alpha=frame.alpha,
+            masks=masks,
+            stage=stage,
+            below=below,
+        ).pixels
+    assert below is not None
+    return below

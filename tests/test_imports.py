@@ -12,7 +12,7 @@ FLOORS = [
     {"errors"},
     {"spec", "files", "ledger"},
     {"style", "motion", "media"},
-    {"weights", "sample"},
+    {"weights", "sample", "settle"},
     {"assembly"},
     {"materials"},
     {"assembly"},

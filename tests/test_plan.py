@@ -10,7 +10,7 @@ from PIL import Image
 
 from render.errors import SourceError
 from render.pipeline import make_plan
-from render.plan import CHUNK, Plan, split
+from render.plan import CHUNK, Plan, chunks, split
 
 
 @given(
@@ -53,7 +53,10 @@ def test_long_shots_are_cut_where_the_job_says_so(video_job):
 
 
 def test_frames_without_a_warm_start_do_not_wait_for_each_other(video_job):
-    assert not any(unit.chained for unit in make_plan(video_job("temporal.warm_start=none")).units)
+    units = make_plan(video_job("temporal.warm_start=none")).units
+    assert [len(unit.frames) for unit in units] == [1] * 12
+    assert [unit.shot for unit in units] == [0] * 6 + [1] * 6
+    assert not any(unit.chained for unit in units)
 
 
 def test_a_cut_outside_the_clip_is_refused(video_job):
@@ -61,14 +64,27 @@ def test_a_cut_outside_the_clip_is_refused(video_job):
         make_plan(video_job("input.cuts=[12]"))
 
 
-def test_pictures_come_in_chunks(images_job, tmp_path, style_picture):
+def test_pictures_are_shared_out_one_by_one_while_they_are_few():
+    assert [len(chunk) for chunk in chunks(range(5))] == [1] * 5
+    assert {len(chunk) for chunk in chunks(range(0, 2 * 64 * 3, 3))} == {2}
+
+
+@given(count=st.integers(1, 5000), stride=st.integers(1, 3))
+def test_chunks_partition_the_pictures(count, stride):
+    frames = range(0, count * stride, stride)
+    made = list(chunks(frames))
+    assert [frame for chunk in made for frame in chunk] == list(frames)
+    assert max(map(len, made)) <= CHUNK
+
+
+def test_independent_pictures_are_units_of_their_own(images_job, tmp_path, style_picture):
     folder = tmp_path / "many"
     folder.mkdir()
-    for number in range(CHUNK + 3):
+    for number in range(3):
         (folder / f"{number}.png").write_bytes(style_picture.read_bytes())
-    plan = make_plan(images_job(folder))
-    assert [len(unit.frames) for unit in plan.units] == [CHUNK, 3]
-    assert not any(unit.chained for unit in plan.units)
+    units = make_plan(images_job(folder)).units
+    assert [len(unit.frames) for unit in units] == [1, 1, 1]
+    assert not any(unit.chained for unit in units)
 
 
 def test_the_farm_has_no_say(video_job):

@@ -8,7 +8,9 @@ from typer.testing import CliRunner
 
 from render.cli import app
 from render.errors import OutputError, SourceError
+from render.pipeline import run
 from render.single import GAP, beside, paint_image, preview
+from render.store import store_folder
 
 QUICK = [
     "model.arch=vgg16",
@@ -32,6 +34,15 @@ def test_a_preview_shows_the_original_beside_the_result(video_job):
     assert shown.shape == (36, 64 + GAP + 64, 3)
     original, painted = shown[:, :64].astype(int), shown[:, -64:].astype(int)
     assert 3 < np.abs(original - painted).mean() < 100
+
+
+@pytest.mark.parametrize("way", ["waves", "chain"])
+def test_at_the_jobs_size_a_preview_is_what_the_farm_paints(video_job, way):
+    job = video_job("optimize.warm_evaluations=8", f"temporal.parallel={way}", "farm.workers=1")
+    (path,) = preview(job, [0], size=96)
+    run(job)
+    shown, painted = Image.open(path), Image.open(store_folder(job) / "frames/000000.png")
+    assert shown.crop((96 + GAP, 0, 2 * 96 + GAP, 54)).tobytes() == painted.tobytes()
 
 
 def test_previewing_a_frame_that_is_not_there_names_those_that_are(video_job):

@@ -85,6 +85,12 @@ def test_an_editor_marks_what_the_program_would_refuse(changes, tmp_path):
         load_job(job)
 
 
+def test_a_file_that_extends_another_may_leave_out_what_that_one_says():
+    assert validator.is_valid({"extends": "a.yaml", "style": {"weight": 4}, "input": {"frames": 5}})
+    assert not validator.is_valid({"extends": "a.yaml", "style": {"wieght": 4}})
+    assert not validator.is_valid({"extends": "a.yaml", "style": {"images": [{"weight": 4}]}})
+
+
 def test_every_key_is_described():
     schema = job_schema()
     sections = {"Job": schema, **schema["$defs"]}

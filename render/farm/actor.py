@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import cv2
 import ray
 import torch
 
@@ -19,6 +18,7 @@ from render.materials import Materials
 from render.media.frames import Frame
 from render.media.stills import encode_png
 from render.painter import Painter, Pixels, Previous
+from render.settle import settle
 from render.spec.job import Job
 
 
@@ -87,7 +87,8 @@ class Worker:
             WeightsError: the model cannot be loaded.
         """
         started = time.monotonic()
-        device = _settle(self._job)
+        # Ray hides no GPU from a worker that asked for none.
+        device = settle(self._job.farm.cpus_per_worker, gpu=bool(ray.get_gpu_ids()))
         materials = self._materials
         self._painter = Painter(self._job, materials.styles, device, materials.extras)
         name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
@@ -139,17 +140,3 @@ class Worker:
             painted.loss,
             painted.trace,
         )
-
-
-def _settle(job: Job) -> torch.device:
-    """Make this process compute as the job says and always the same, and choose its device."""
-    torch.set_num_threads(job.farm.cpus_per_worker)
-    cv2.setNumThreads(1)
-    # Ray hides no GPU from a worker that asked for none.
-    gpu = bool(ray.get_gpu_ids()) and torch.cuda.is_available()
-    if gpu:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        torch.backends.cuda.matmul.allow_tf32 = False
-        torch.backends.cudnn.allow_tf32 = False
-    torch.use_deterministic_algorithms(True)
-    return torch.device("cuda" if gpu else "cpu")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
-from render.spec.schema import job_schema
+from render.spec.schema import models_schema
 
 Schema = dict[str, Any]
 
@@ -16,7 +16,7 @@ _NOTHING = "nothing"
 @cache
 def root() -> Schema:
     """The schema of a whole job, made once."""
-    return job_schema()
+    return models_schema()
 
 
 def resolved(schema: Schema) -> Schema:
