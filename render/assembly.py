@@ -60,15 +60,7 @@ def build_stylizer(
         WeightsError: the model cannot be loaded.
         EngineError: a picture is missing or does not fit.
     """
-    weights = Weights(
-        style_layers=job.style.layers,
-        style=job.style.weight,
-        content_layers=job.content.layers,
-        content=job.content.weight,
-        tv=job.optimize.tv_weight,
-        temporal=job.temporal.weight,
-        form=job.objective,
-    )
+    weights = _weights(job)
     vgg = Vgg(
         load_convolutions(job.model, weights.layers()),
         weights.layers(),
@@ -87,6 +79,13 @@ def build_stylizer(
         keeping=Keeping(job.colour.keep, job.colour.strength),
         feather=job.style.feather,
     )
+
+
+def scales_of(
+    job: Job, width: int, height: int, evaluations: int
+) -> list[tuple[tuple[int, int], int]]:
+    """Size (width, height) and evaluations of each scale, the coarsest first, of a first frame."""
+    return _budget(job).steps(_weights(job).layers(), width, height, evaluations)
 
 
 def mask_tensor(mask: Mask, width: int, height: int, name: str, device: torch.device) -> Tensor:
@@ -113,6 +112,18 @@ def check_shape(width: int, height: int, wanted_width: int, wanted_height: int, 
             f"{name}: a picture of {width}×{height} does not fit one of "
             f"{wanted_width}×{wanted_height}; it may be larger or smaller, but of the same shape"
         )
+
+
+def _weights(job: Job) -> Weights:
+    return Weights(
+        style_layers=job.style.layers,
+        style=job.style.weight,
+        content_layers=job.content.layers,
+        content=job.content.weight,
+        tv=job.optimize.tv_weight,
+        temporal=job.temporal.weight,
+        form=job.objective,
+    )
 
 
 def _styles(job: Job, vgg: Vgg, pictures: Sequence[Pixels], extras: Extras) -> Styles:

@@ -13,7 +13,6 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
@@ -115,39 +114,23 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
 
 
 @app.command()
-def plan(job_file: JobFile, overrides: Overrides = None, as_json: AsJson = False) -> None:
-    """Show shots and units of a job; render nothing."""
-    from render.pipeline import make_plan  # noqa: PLC0415
-    from render.schedule import forecast  # noqa: PLC0415
+def plan(
+    job_file: JobFile,
+    overrides: Overrides = None,
+    measure: Annotated[
+        bool, typer.Option(help="Try a little painting, to estimate time and memory.")
+    ] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a job would render, how long it takes and how much memory; render nothing."""
+    from render.dryrun import dry_run  # noqa: PLC0415
 
     with _reported():
-        job = load_job(job_file, list(overrides or []))
-        made = make_plan(job)
-    ahead = forecast(job, made)
+        found = dry_run(load_job(job_file, list(overrides or [])), measure=measure)
     if as_json:
-        print(json.dumps({**made.to_data(), "forecast": asdict(ahead)}))
-        return
-    table = Table("unit", "shot", "frames", "count", "stages", "starts from", box=None)
-    for unit in made.units:
-        first, last = unit.frames[0], unit.frames[-1]
-        start = "previous frame" if unit.chained else "own content"
-        table.add_row(
-            str(unit.number),
-            str(unit.shot),
-            f"{first}-{last}",
-            str(len(unit.frames)),
-            str(unit.stages),
-            start,
-        )
-    console = Console()
-    console.print(table)
-    console.print(
-        f"{made.total} frames, {len(made.shots)} shots, {len(made.units)} units that can run side by "
-        f"side, at most {0 if job.engine == 'passthrough' else ahead.evaluations} evaluations"
-    )
-    if ahead.speedup:
-        speeds = ", ".join(f"{crew}: {speed:.1f}" for crew, speed in ahead.speedup.items())
-        console.print(f"speed-up to expect by workers of one speed: {speeds}", soft_wrap=True)
+        print(json.dumps(found.to_data()))
+    else:
+        found.show(Console())
 
 
 @app.command()

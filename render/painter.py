@@ -115,6 +115,7 @@ class Painter:
         masks: Sequence[Mask] = (),
         stage: int = 0,
         below: Pixels | None = None,
+        evaluations: int | None = None,
     ) -> Painted:
         """Paint one stage of a frame, started as `temporal.warm_start` says.
 
@@ -126,6 +127,7 @@ class Painter:
             masks: that of each of `job.style.regions`, of the frame's shape and any size.
             stage: of the job's `stage_count`; where that is 1, the whole frame is painted.
             below: the frame after the stage before this one, for all stages but the first.
+            evaluations: to spend, instead of what the job says.
 
         Raises:
             EngineError: the frame cannot be painted, or the optimiser left the finite numbers.
@@ -163,7 +165,7 @@ class Painter:
             if alpha is None
             else mask_tensor(alpha, width, height, "the frame's alpha", self.device),
             seeds=[frame_seed(self.job.seed, index)],
-            evaluations=self._evaluations[cold][stage],
+            evaluations=evaluations or self._evaluations[cold][stage],
         )
         loss = {name: float(value) for name, value in found.terms.items()}
         if not np.isfinite(sum(loss.values())):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 from render import pipeline
@@ -12,8 +13,11 @@ from render.farm.cluster import connected
 from render.farm.events import Event, Note, OnEvent, OutputWritten
 from render.files import write_atomically
 from render.media.frames import Pixels
+from render.media.images import ImageSource
+from render.media.source import MovingSource
 from render.media.stills import decode_png, encode_png
 from render.pipeline import Status, Summary
+from render.plan import Plan, plan_units
 from render.report.facts import read_facts
 from render.report.sheet import contact_sheet
 from render.spec.job import Job
@@ -75,6 +79,30 @@ def run(
         write_atomically(sheet, encode_png(contact_sheet(pictures)))
         on_event(OutputWritten(sheet, len(pictures)))
     return _summed(folder, summaries, time.monotonic() - started)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A job, or a cell of a study, before it is rendered; `label` is empty for a job alone."""
+
+    label: str
+    job: Job
+    plan: Plan
+    source: ImageSource | MovingSource
+
+
+def plan_all(job: Job) -> list[Planned]:
+    """What `run` would render: the job, or the cells of its study.
+
+    Raises:
+        RenderError: something that they read is missing or wrong.
+    """
+    planned = []
+    for cell in expand_study(job) if job.study else [Cell("", job)]:
+        prepared = pipeline.prepare(cell.job)
+        plan = plan_units(cell.job, prepared.source, prepared.fingerprint())
+        planned.append(Planned(cell.label, cell.job, plan, prepared.source))
+    return planned
 
 
 def _of_cell(cell: Cell, tell: OnEvent) -> OnEvent:

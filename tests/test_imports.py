@@ -18,9 +18,10 @@ FLOORS = [
     {"assembly"},
     {"painter", "plan", "metrics", "materials"},
     {"store"},
-    {"finish", "farm", "measuring", "report", "schedule", "single"},
-    {"pipeline", "progress", "doctor"},
+    {"finish", "farm", "measuring", "report", "schedule", "single", "trial"},
+    {"pipeline", "progress", "doctor", "estimate"},
     {"study"},
+    {"dryrun"},
     {"cli"},
     {"__init__", "__main__"},
 ]

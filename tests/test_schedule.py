@@ -4,7 +4,7 @@ import pytest
 
 from render.pipeline import make_plan
 from render.plan import Plan, Unit
-from render.schedule import forecast, makespan
+from render.schedule import forecast, in_evaluations, makespan
 from render.spec.job import Job
 
 
@@ -26,12 +26,12 @@ def plan(*lengths, stages=4, chained=True):
 
 
 def test_one_worker_makes_all_evaluations_and_no_crew_beats_the_critical_path():
-    made = forecast(job(), plan(40, 7))
-    assert made.evaluations == 2 * 80 + 45 * 24
+    made = forecast([in_evaluations(job(), plan(40, 7))])
+    assert made.total == 2 * 80 + 45 * 24
     assert made.speedup[1] == 1
-    assert makespan(job(), plan(40, 7), 256) == made.critical_path
+    assert makespan([in_evaluations(job(), plan(40, 7))], 256) == made.critical_path
     assert all(
-        made.evaluations / crew / speed <= made.critical_path + made.evaluations / crew
+        made.total / crew / speed <= made.critical_path + made.total / crew
         for crew, speed in made.speedup.items()
     )
     speeds = list(made.speedup.values())
@@ -39,29 +39,32 @@ def test_one_worker_makes_all_evaluations_and_no_crew_beats_the_critical_path():
 
 
 def test_four_workers_paint_one_long_shot_in_four_stages_nearly_four_times_as_fast():
-    made = forecast(job(), plan(200))
+    made = forecast([in_evaluations(job(), plan(200))])
     assert made.speedup[2] > 1.9
     assert made.speedup[4] > 3.5
     assert made.speedup[256] == made.speedup[4]
 
 
 def test_the_critical_path_of_a_thousand_frames_is_a_quarter_of_their_time():
-    assert forecast(job(), plan(1000)).critical_path / 24 < 280
+    assert forecast([in_evaluations(job(), plan(1000))]).critical_path / 24 < 280
 
 
 def test_a_chain_gains_nothing_from_more_workers_and_shots_and_pictures_do():
-    assert set(forecast(job(parallel="chain"), plan(50, stages=1)).speedup.values()) == {1.0}
-    assert forecast(job(), plan(30, 30, stages=1)).speedup[2] == 2
-    assert forecast(job(), plan(16, stages=1, chained=False)).speedup[16] == 16
+    assert set(
+        forecast([in_evaluations(job(parallel="chain"), plan(50, stages=1))]).speedup.values()
+    ) == {1.0}
+    assert forecast([in_evaluations(job(), plan(30, 30, stages=1))]).speedup[2] == 2
+    pictures = plan(*[1] * 16, stages=1, chained=False)
+    assert forecast([in_evaluations(job(parallel="chain"), pictures)]).speedup[16] == 16
 
 
 @pytest.mark.parametrize("engine", ["vgg", "passthrough"])
 def test_a_frame_alone_has_nothing_to_share(engine):
-    made = forecast(job().model_copy(update={"engine": engine}), plan(1))
+    made = forecast([in_evaluations(job().model_copy(update={"engine": engine}), plan(1))])
     assert made.speedup[256] == 1
-    assert made.critical_path == made.evaluations
+    assert made.critical_path == made.total
 
 
 def test_the_forecast_of_a_plan_counts_what_a_run_spends(video_job):
     made = video_job()
-    assert forecast(made, make_plan(made)).evaluations == 2 * 6 + 10 * 3
+    assert forecast([in_evaluations(made, make_plan(made))]).total == 2 * 6 + 10 * 3

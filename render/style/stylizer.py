@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -53,6 +53,15 @@ class Budget:
     scales: int | None = None
     shares: tuple[int, ...] | None = None
     factor: float = 2.0
+
+    def steps(
+        self, layers: Collection[str], width: int, height: int, evaluations: int
+    ) -> list[tuple[tuple[int, int], int]]:
+        """Size (width, height) and evaluations of each scale of a picture that follows no other."""
+        count = self.scales if self.shares is None else len(self.shares)
+        sizes = scale_sizes(width, height, smallest_side(layers) * 3 // 2, self.factor, count)
+        shares = share_evaluations(evaluations, len(sizes), self.factor, self.shares)
+        return list(zip(sizes, shares, strict=True))
 
 
 @dataclass(frozen=True)
@@ -154,7 +163,9 @@ class Stylizer:
         if self._repaint:
             source = _repainted(source, palettes, regions, opaque)
         if start is None:
-            sizes, budgets = self._scales(width, height, evaluations or self.budget.evaluations)
+            spent = evaluations or self.budget.evaluations
+            steps = self.budget.steps(self.weights.layers(), width, height, spent)
+            sizes, budgets = [size for size, _ in steps], [share for _, share in steps]
             current = self._first(source, sizes[0], mixture, seeds)
         else:
             sizes, budgets = [(width, height)], [evaluations or self.budget.warm_evaluations]
@@ -231,15 +242,6 @@ class Stylizer:
         whole = torch.ones_like(source[:, :1]) if opaque is None else opaque
         own = [palette(source, whole * area) for area in regions] or [palette(source, opaque)]
         return lambda number, pixels: self._keeping.style(pixels, own[number])
-
-    def _scales(
-        self, width: int, height: int, evaluations: int
-    ) -> tuple[list[tuple[int, int]], list[int]]:
-        budget = self.budget
-        count = budget.scales if budget.shares is None else len(budget.shares)
-        least = smallest_side(self.weights.layers()) * 3 // 2
-        sizes = scale_sizes(width, height, least, budget.factor, count)
-        return sizes, share_evaluations(evaluations, len(sizes), budget.factor, budget.shares)
 
     def _first(
         self, source: Tensor, size: tuple[int, int], styles: Palette, seeds: Sequence[int]

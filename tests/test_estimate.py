@@ -1,0 +1,125 @@
+"""The estimate: a real trial in processes of its own, and what follows from it for other sizes."""
+
+import json
+import os
+
+import pytest
+from conftest import smooth_noise
+from typer.testing import CliRunner
+
+from render import estimate as module
+from render.cli import app
+from render.dryrun import clock, dry_run
+from render.errors import EngineError
+from render.estimate import Line, estimate, look_ahead
+from render.materials import read_materials
+from render.spec.load import dump_job
+from render.study import plan_all
+from render.trial import Trial, try_painting
+
+MB = 1_000_000
+
+
+@pytest.fixture
+def tried(monkeypatch):
+    """Trials that are made up: 1 ms and 100 bytes for every pixel, beside 10 ms and 500 MB."""
+
+    def make(_job, _materials, contents, _at_once):
+        sizes = [content.shape[0] * content.shape[1] for content in contents]
+        return [Trial(n, n * 1e-3, 0.01, 500 * MB + 100 * n, 2.0) for n in sizes]
+
+    monkeypatch.setattr(module, "try_painting", make)
+    monkeypatch.setattr(module, "_free_memory", lambda: 8000 * MB)
+
+
+def ahead(job):
+    return [look_ahead(one.job, one.plan, one.source) for one in plan_all(job)]
+
+
+def test_a_real_trial_in_two_processes_finds_time_and_memory(video_job):
+    job = video_job()
+    small, large = try_painting(
+        job, read_materials(job), [smooth_noise(48, 27, 1), smooth_noise(96, 54, 1)], 2
+    )
+    assert (small.pixels, large.pixels) == (48 * 27, 96 * 54)
+    assert large.evaluation > 0
+    assert large.memory >= small.memory > 100 * MB
+    assert large.load > 0
+
+
+class Deadly:
+    """Ends the process that receives it, as the system does for want of memory."""
+
+    def __reduce__(self):
+        return os.abort, ()
+
+
+def test_a_trial_that_the_system_kills_is_told_as_such(video_job):
+    job = video_job()
+    with pytest.raises(EngineError, match="for want of memory"):
+        try_painting(job, read_materials(job), [Deadly()], 1)
+
+
+def test_what_was_tried_at_two_sizes_tells_of_larger_ones():
+    line = Line([Trial(100, 1.0, 0.5, 1000, 2.0), Trial(400, 4.0, 0.5, 1300, 2.0)])
+    assert line.evaluation(1600) == pytest.approx(16)
+    assert line.around(1600) == pytest.approx(0.5)
+    assert line.memory(1600) == pytest.approx(2500)
+    assert line.most_pixels(2500) == pytest.approx(1600)
+
+
+def test_more_workers_take_less_time_and_more_memory(video_job, tried):
+    found = estimate(ahead(video_job("farm.workers=2")))
+    assert found.here == 2
+    assert found.seconds[1] > found.seconds[2]
+    # A frame that follows another: 3 evaluations of 96×54 pixels.
+    assert found.later == pytest.approx(0.01 + 3 * 96 * 54 * 1e-3)
+    assert found.memory == pytest.approx(500 * MB + 100 * 96 * 54)
+    assert found.warnings == ()
+
+
+def test_the_cells_of_a_study_are_counted_together(video_job, tried):
+    alone = estimate(ahead(video_job("farm.workers=1")))
+    both = estimate(ahead(video_job("farm.workers=1", "study={style.weight: [1, 2]}")))
+    start = module.RAY_START + 2.0
+    assert both.seconds[1] - start == pytest.approx(2 * (alone.seconds[1] - start))
+
+
+def test_a_frame_that_will_not_fit_is_told_with_the_size_that_will(video_job, tried, monkeypatch):
+    monkeypatch.setattr(module, "_free_memory", lambda: 500 * MB + 100 * 96 * 27)
+    (warning,) = estimate(ahead(video_job("farm.workers=1"))).warnings
+    assert "a frame will not fit" in warning
+    assert "use a larger machine" in warning
+
+
+def test_workers_that_will_not_fit_are_told_with_the_number_that_will(
+    video_job, tried, monkeypatch
+):
+    monkeypatch.setattr(module, "_free_memory", lambda: 900 * MB)
+    (warning,) = estimate(ahead(video_job("farm.workers=2"))).warnings
+    assert "2 workers take about 1.0 GB" in warning
+    assert "farm.workers=1" in warning
+
+
+def test_the_dry_run_shows_it_to_people_and_to_programs(video_job, tried, tmp_path):
+    path = tmp_path / "job.yaml"
+    path.write_text(dump_job(video_job("farm.workers=2")))
+    shown = CliRunner().invoke(app, ["plan", str(path)])
+    assert shown.exit_code == 0, shown.output
+    assert "12 frames, 2 shots, 2 units" in shown.output
+    assert "(this machine)" in shown.output
+    data = json.loads(CliRunner().invoke(app, ["plan", str(path), "--json"]).stdout)
+    assert data["estimate"]["workers_here"] == 2
+    assert data["forecast"]["speedup"]["2"] == 2
+
+
+def test_a_study_is_planned_cell_by_cell(video_job):
+    found = dry_run(video_job("study={style.weight: [1, 2]}"), measure=False)
+    data = found.to_data()
+    assert [cell["label"] for cell in data["cells"]] == ["style.weight 1", "style.weight 2"]
+    assert [cell["frames"] for cell in data["cells"]] == [12, 12]
+    assert data["forecast"]["evaluations"] == 2 * (2 * 6 + 10 * 3)
+
+
+def test_time_is_told_in_hours_minutes_and_seconds():
+    assert clock(3729.4) == "1:02:09"
