@@ -2,7 +2,13 @@
 
 import torch
 
-from render.style.colour import blend_palettes, match_palette, match_tones, palette
+from render.style.colour import (
+    blend_palettes,
+    match_palette,
+    match_tints,
+    match_tones,
+    palette,
+)
 
 
 def picture(seed, side=40):
@@ -77,3 +83,62 @@ def test_the_order_of_tones_is_kept():
     grey = torch.linspace(0.1, 0.7, 64).expand(1, 3, 8, 64)
     moved = match_tones(grey, palette(picture(1)))[0, 0, 0]
     assert (moved.diff() >= -1e-6).all()
+
+
+def painting(side=40):
+    """Dark is blue, light is yellow, with some red and green around."""
+    light = torch.linspace(0, 1, side).expand(1, 1, side, side)
+    blue, yellow = (
+        torch.tensor(colour)[None, :, None, None] for colour in ((0.1, 0.15, 0.5), (0.9, 0.85, 0.4))
+    )
+    hue = (
+        torch.linspace(-0.1, 0.1, side)[None, None, :, None]
+        * torch.tensor([1.0, -0.3, 0.0])[None, :, None, None]
+    )
+    return torch.lerp(blue, yellow, light) + hue
+
+
+def luma(pixels):
+    return torch.einsum("c, bchw -> bhw", torch.tensor([0.2126, 0.7152, 0.0722]), pixels)
+
+
+def test_matched_tints_give_a_grey_picture_the_colours_of_each_luma():
+    grey = torch.linspace(0.25, 0.75, 64).expand(1, 3, 8, 64)
+    moved = match_tints(grey, palette(painting()))
+    torch.testing.assert_close(luma(moved), luma(grey), atol=1e-5, rtol=0)
+    dark, light = moved[0, :, 0, 2], moved[0, :, 0, -3]
+    assert dark[2] > dark[0] + 0.2
+    assert light[0] > light[2] + 0.2
+
+
+def test_matched_tints_do_not_blow_up_faint_hues():
+    generator = torch.Generator().manual_seed(0)
+    room = torch.linspace(0.3, 0.7, 64).expand(1, 3, 64, 64)
+    room = room + 0.01 * torch.randn(1, 3, 64, 64, generator=generator)
+    target = palette(painting())
+    before, after = palette(room).variety, palette(match_tints(room, target)).variety
+    assert after.diagonal(dim1=1, dim2=2).sum() <= 1.05 * before.diagonal(dim1=1, dim2=2).sum()
+
+
+def test_matched_tints_calm_hues_that_the_target_has_not():
+    loud, target = painting(), palette(luma(painting())[:, None].expand(-1, 3, -1, -1))
+    torch.testing.assert_close(
+        match_tints(loud, target), luma(loud)[:, None].expand_as(loud), atol=0.02, rtol=0
+    )
+
+
+def test_a_picture_matched_to_its_own_tints_stays_as_it_is():
+    torch.testing.assert_close(
+        match_tints(painting(), palette(painting())), painting(), atol=2e-3, rtol=0
+    )
+
+
+def test_what_lies_outside_an_area_does_not_count_for_its_palette():
+    both = torch.cat((painting(), picture(0)), 3)
+    area = torch.zeros_like(both[:, :1])
+    area[..., :40] = 1
+    found, wanted = palette(both, area), palette(painting())
+    for name in ("mean", "covariance", "tints", "variety"):
+        torch.testing.assert_close(
+            getattr(found, name), getattr(wanted, name), atol=1e-6, rtol=1e-4
+        )

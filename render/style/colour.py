@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from render.style.roots import square_root
 
@@ -17,7 +18,7 @@ _LEAST_VARIANCE = 1e-5
 _LUMA = (0.2126, 0.7152, 0.0722)
 """Rec. 709 luma of gamma-coded RGB."""
 _LEVELS = 33
-"""Quantiles of luma that stand for the distribution of light and dark."""
+"""Quantiles of luma that stand for the distribution of light and dark, and places of the tints."""
 _STEEPEST = 3.0
 """Tones are spread no further apart than this: more would show grain and the steps of 8 bits."""
 
@@ -30,31 +31,47 @@ class Palette:
         mean: B×3.
         covariance: B×3×3.
         tones: B×33, quantiles of the luma, from the darkest to the lightest.
+        tints: B×3×33, the mean colour at each of those quantiles.
+        variety: B×3×3, covariance of the colours around the tint of their luma.
     """
 
     mean: Tensor
     covariance: Tensor
     tones: Tensor
+    tints: Tensor
+    variety: Tensor
 
 
 def palette(pixels: Tensor, area: Tensor | None = None) -> Palette:
-    """The palettes of B×3×H×W pictures, each pixel counting as `area` (B×1×H×W) says."""
-    flat = pixels.flatten(2).double()
+    """The palettes of B×3×H×W pictures, each pixel counting as `area` (B×1×H×W) says.
+
+    Measured on the CPU: cumulative sums on a GPU are not the same twice.
+    """
+    flat = pixels.detach().flatten(2).cpu().double()
     if area is None:
         weight = torch.full_like(flat[:, :1], 1 / flat.shape[2])
     else:
-        weight = area.flatten(2).double().expand(flat.shape[0], -1, -1)
+        weight = area.flatten(2).cpu().double().expand(flat.shape[0], -1, -1)
         weight = weight / weight.sum(2, keepdim=True).clamp_min(1e-12)
     mean = (weight * flat).sum(2)
     centred = flat - mean[..., None]
-    return Palette(mean, (weight * centred) @ centred.mT, _tones(flat, weight[:, 0]))
+    tones, tints = _tones_and_tints(flat, weight)
+    around = _around(flat, tints)
+    parts = (
+        mean,
+        (weight * centred) @ centred.mT,
+        tones,
+        tints,
+        (weight * around) @ around.mT,
+    )
+    return Palette(*(part.to(pixels.device) for part in parts))
 
 
 def blend_palettes(palettes: Sequence[Palette], shares: Sequence[float]) -> Palette:
     """The palette of a mixture; `shares` sum to 1.
 
     First and second moments are averaged, and so are the quantiles of the tones, which gives the
-    distribution between those of the pictures (their Wasserstein barycentre).
+    distribution between those of the pictures (their Wasserstein barycentre), and the tints there.
     """
     pairs = list(zip(palettes, shares, strict=True))
     mean = torch.stack([share * one.mean for one, share in pairs]).sum(0)
@@ -62,7 +79,9 @@ def blend_palettes(palettes: Sequence[Palette], shares: Sequence[float]) -> Pale
         0
     )
     tones = torch.stack([share * one.tones for one, share in pairs]).sum(0)
-    return Palette(mean, second - _outer(mean), tones)
+    tints = torch.stack([share * one.tints for one, share in pairs]).sum(0)
+    variety = torch.stack([share * one.variety for one, share in pairs]).sum(0)
+    return Palette(mean, second - _outer(mean), tones, tints, variety)
 
 
 def match_tones(pixels: Tensor, target: Palette, area: Tensor | None = None) -> Tensor:
@@ -95,15 +114,56 @@ def match_palette(pixels: Tensor, target: Palette, area: Tensor | None = None) -
     (B×1×H×W) the colours inside it are measured; all are moved.
     """
     own = palette(pixels, area)
-    eye = _LEAST_VARIANCE * torch.eye(3, dtype=torch.float64, device=pixels.device)
-    half = square_root(own.covariance + eye)
-    inverse = torch.linalg.inv(half)
-    matrix: Tensor = inverse @ square_root(half @ (target.covariance + eye) @ half) @ inverse
+    matrix = _transport(own.covariance, target.covariance)
     moved: Tensor = (
         matrix @ (pixels.flatten(2).double() - own.mean[..., None]) + target.mean[..., None]
     )
     batch = max(pixels.shape[0], moved.shape[0])
     return moved.clamp(0, 1).to(pixels.dtype).view(batch, *pixels.shape[1:])
+
+
+def match_tints(pixels: Tensor, target: Palette, area: Tensor | None = None) -> Tensor:
+    """B×3×H×W pictures with the colours that `target` has at each luma, clamped to 0 to 1.
+
+    The luma stays, and so does what is darker or lighter than what. Colours that differ at equal luma go
+    on differing, but no more than before and, by optimal transport, no more than in `target`.
+    Matching covariances would blow the faint hues of a grey room up to those of a painting.
+    """
+    own = palette(pixels, area)
+    flat = pixels.flatten(2).double()
+    values, vectors = torch.linalg.eigh(_transport(own.variety, target.variety))
+    weaken = vectors @ torch.diag_embed(values.clamp(max=1)) @ vectors.mT
+    luma = _luma(flat)
+    tint = _tint_at(luma, target.tints)
+    tint = tint + (luma - _luma(tint))[:, None]
+    moved: Tensor = tint + weaken @ _around(flat, own.tints)
+    return moved.clamp(0, 1).to(pixels.dtype).view_as(pixels)
+
+
+def _transport(own: Tensor, target: Tensor) -> Tensor:
+    """The optimal map (B×3×3, symmetric) between Gaussians with these covariances."""
+    eye = _LEAST_VARIANCE * torch.eye(3, dtype=torch.float64, device=own.device)
+    half = square_root(own + eye)
+    inverse = torch.linalg.inv(half)
+    matrix: Tensor = inverse @ square_root(half @ (target + eye) @ half) @ inverse
+    return matrix
+
+
+def _tint_at(luma: Tensor, tints: Tensor) -> Tensor:
+    """The tint (B×3×N) at each of B×N lumas, of B×3×33; beyond the ends that of the end."""
+    tints = tints.expand(luma.shape[0], -1, -1)
+    places = _luma(tints) + 1e-6 * torch.arange(_LEVELS, device=luma.device)  # no two alike
+    right = torch.searchsorted(places, luma).clamp(1, _LEVELS - 1)
+    left_x, right_x = places.gather(1, right - 1), places.gather(1, right)
+    place = ((luma - left_x) / (right_x - left_x)).clamp(0, 1)[:, None]
+    index = right[:, None].expand(-1, 3, -1)
+    return torch.lerp(tints.gather(2, index - 1), tints.gather(2, index), place)
+
+
+def _around(flat: Tensor, tints: Tensor) -> Tensor:
+    """How the hues of B×3×N colours differ from the tint of their luma, B×3×N without any luma."""
+    difference = flat - _tint_at(_luma(flat), tints)
+    return difference - _luma(difference)[:, None]
 
 
 def _luma(flat: Tensor) -> Tensor:
@@ -112,14 +172,33 @@ def _luma(flat: Tensor) -> Tensor:
     return torch.einsum("c, bcn -> bn", weights, flat).contiguous()
 
 
-def _tones(flat: Tensor, weight: Tensor) -> Tensor:
-    """Quantiles (B×33) of the luma of B×3×N colours, each counting as `weight` (B×N, sum 1) says."""
+def _tones_and_tints(flat: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Quantiles (B×33) of the luma of B×3×N colours and the mean colours (B×3×33) around them.
+
+    Each colour counts as `weight` (B×1×N, sum 1) says.
+    """
     luma, order = _luma(flat).sort(1)
-    weight = weight.gather(1, order)
+    weight = weight[:, 0].gather(1, order)
     below = weight.cumsum(1) - weight / 2
     levels = torch.linspace(0, 1, _LEVELS, dtype=flat.dtype, device=flat.device)
-    index = torch.searchsorted(below, levels.expand(flat.shape[0], -1).contiguous())
-    return luma.gather(1, index.clamp(max=luma.shape[1] - 1))
+    levels = levels.expand(flat.shape[0], -1).contiguous()
+    last = luma.shape[1] - 1
+    tones = luma.gather(1, torch.searchsorted(below, levels).clamp(max=last))
+    # Means over the band between the neighbouring quantiles, by differences of running sums.
+    step = 1 / (_LEVELS - 1)
+    first = torch.searchsorted(below, levels - step).clamp(max=last)
+    behind = torch.maximum(torch.searchsorted(below, levels + step), first + 1)
+    colours = flat.gather(2, order[:, None].expand_as(flat))
+    sums = functional.pad((weight[:, None] * colours).cumsum(2), (1, 0))
+    shares = functional.pad(weight.cumsum(1), (1, 0))[:, None]
+    band = _between(sums, first, behind) / _between(shares, first, behind).clamp_min(1e-12)
+    return tones, band
+
+
+def _between(sums: Tensor, first: Tensor, behind: Tensor) -> Tensor:
+    """Differences of B×C×N running sums at B×33 places."""
+    upper = sums.gather(2, behind[:, None].expand(-1, sums.shape[1], -1))
+    return upper - sums.gather(2, first[:, None].expand(-1, sums.shape[1], -1))
 
 
 def _outer(mean: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from render.errors import EngineError
 from render.style.adam import minimize_adam
-from render.style.colour import Palette, blend_palettes, match_palette, match_tones, palette
+from render.style.colour import Palette, blend_palettes, match_tints, match_tones, palette
 from render.style.guides import feather, without_overlap
 from render.style.keeping import Keeping
 from render.style.lbfgs import Minimum, minimize
@@ -281,7 +281,7 @@ class Stylizer:
 
 def _moved(source: Tensor, styles: Palette, area: Tensor | None) -> Tensor:
     """The content in the tones and colours of the styles."""
-    return match_palette(match_tones(source, styles, area), styles, area)
+    return match_tints(match_tones(source, styles, area), styles, area)
 
 
 def _repainted(
