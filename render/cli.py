@@ -77,6 +77,12 @@ def run(
     verify: Annotated[
         bool, typer.Option(help="Check finished pictures too, not only committed frames.")
     ] = False,
+    max_failed: Annotated[
+        str | None, typer.Option(metavar="N|P%", help="Same as farm.max_failed=N: when to stop.")
+    ] = None,
+    keep_going: Annotated[
+        bool, typer.Option(help="Finish what can be finished, however many frames fail.")
+    ] = False,
     quiet: Annotated[bool, typer.Option(help="Show errors and the outcome only.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -91,6 +97,8 @@ def run(
             settings = list(overrides or [])
             if workers is not None:
                 settings.append(f"farm.workers={workers}")
+            if max_failed is not None or keep_going:
+                settings.append(f"farm.max_failed={'null' if keep_going else max_failed}")
             job = load_job(job_file, settings)
             signal.signal(signal.SIGTERM, _interrupt)
             with Display(console) as display:

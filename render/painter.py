@@ -71,6 +71,10 @@ class Painted:
     trace: tuple[tuple[int, float], ...] = ()
 
 
+class DivergedError(EngineError):
+    """The optimiser left the finite numbers."""
+
+
 class Painter:
     """Holds one job's model and styles, and paints its frames.
 
@@ -130,7 +134,8 @@ class Painter:
             evaluations: to spend, instead of what the job says.
 
         Raises:
-            EngineError: the frame cannot be painted, or the optimiser left the finite numbers.
+            EngineError: the frame cannot be painted.
+            DivergedError: the optimiser left the finite numbers.
         """
         if self._stylizer is None:
             return Painted(content, 0, {})
@@ -169,7 +174,9 @@ class Painter:
         )
         loss = {name: float(value) for name, value in found.terms.items()}
         if not np.isfinite(sum(loss.values())):
-            raise EngineError(f"the loss is not finite: {loss}")
+            raise DivergedError(f"the loss is not finite: {loss}")
+        if not bool(torch.isfinite(found.pixels).all()):
+            raise DivergedError("the picture holds numbers that are not finite")
         pixels = (found.pixels[0] * 255).round().byte().permute(1, 2, 0).cpu().numpy()
         return Painted(
             np.ascontiguousarray(pixels), found.evaluations, loss, _sampled(found.trace[:, 0])

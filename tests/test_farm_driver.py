@@ -12,7 +12,7 @@ from conftest import smooth_noise
 from PIL import Image
 
 from render.errors import FarmError, SourceError, WeightsError
-from render.farm import driver
+from render.farm import hands
 from render.farm.actor import Worker
 from render.farm.events import (
     Event,
@@ -160,6 +160,7 @@ def test_waves_give_the_same_bytes_on_three_workers_that_share_one_shot(wave, tm
     assert frame_bytes(job) == frame_bytes(wave.job)
     painters = {event.worker for event in of(FrameDone, events) + of(StageDone, events)}
     assert len(painters) > 1
+    assert not of(FrameRetried, events)
 
 
 def test_waves_go_on_from_the_newest_picture_of_every_stage(wave, tmp_path, events):
@@ -254,7 +255,7 @@ def stumble(how):
 @pytest.fixture
 def stumbling(monkeypatch, video_job):
     """Makes a job whose workers stumble at frame 3 `times` times; seed 1: they die of it."""
-    monkeypatch.setattr(driver, "Worker", Stumbling)
+    monkeypatch.setattr(hands, "Worker", Stumbling)
 
     def make(times, seed):
         job = video_job(f"seed={seed}", "farm.workers=1", output=f"stumbling{times}.mp4")

@@ -17,6 +17,7 @@ FLOORS = [
     {"materials"},
     {"assembly"},
     {"painter", "plan", "metrics", "materials"},
+    {"rescue"},
     {"store"},
     {"finish", "farm", "measuring", "report", "schedule", "single", "trial"},
     {"pipeline", "progress", "doctor", "estimate"},

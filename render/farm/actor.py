@@ -18,8 +18,21 @@ from render.materials import Materials
 from render.media.frames import Frame
 from render.media.stills import encode_png
 from render.painter import Painter, Pixels, Previous
+from render.rescue import Rescuer
 from render.settle import settle
 from render.spec.job import Job
+from render.weights import check_weights
+
+
+@dataclass(frozen=True)
+class Placed:
+    """What a worker says as soon as it runs: where.
+
+    Attributes:
+        node: number that Ray gave the node.
+    """
+
+    node: str
 
 
 @dataclass(frozen=True)
@@ -35,7 +48,12 @@ class Ready:
 
 @dataclass(frozen=True)
 class Reply:
-    """A painted frame or stage of one: the bytes to commit, and what is known of their making."""
+    """A painted frame or stage of one: the bytes to commit, and what is known of their making.
+
+    Attributes:
+        attempt: that of the task.
+        changed: settings that were changed to get it, by key.
+    """
 
     frame: int
     stage: int
@@ -44,6 +62,8 @@ class Reply:
     evaluations: int
     loss: dict[str, float]
     trace: tuple[tuple[int, float], ...]
+    attempt: int
+    changed: dict[str, object]
 
 
 @dataclass(frozen=True)
@@ -59,6 +79,7 @@ class Task:
         unit: number of the unit that the frame belongs to.
         stage: which part of its evaluations to do.
         below: the frame after the stage before this one; `None` for the first.
+        attempt: number of the attempt at the unit's stage, which the reply repeats.
     """
 
     frame: Frame
@@ -69,6 +90,7 @@ class Task:
     unit: int
     stage: int
     below: Pixels | None
+    attempt: int
 
 
 class Worker:
@@ -77,20 +99,28 @@ class Worker:
     def __init__(self, job: Job, materials: Materials) -> None:
         self._job = job
         self._materials = materials
-        self._painter: Painter | None = None
+        self._rescuer: Rescuer | None = None
         self._last: dict[tuple[int, int], tuple[int, Previous]] = {}
+
+    def place(self) -> Placed:
+        """Where this worker runs."""
+        return Placed(ray.get_runtime_context().get_node_id())
 
     def load(self) -> Ready:
         """Load the model, once; apart from the constructor so that its errors arrive as themselves.
 
         Raises:
-            WeightsError: the model cannot be loaded.
+            WeightsError: the model cannot be loaded, or its weights are not those of the driver.
         """
         started = time.monotonic()
         # Ray hides no GPU from a worker that asked for none.
         device = settle(self._job.farm.cpus_per_worker, gpu=bool(ray.get_gpu_ids()))
         materials = self._materials
-        self._painter = Painter(self._job, materials.styles, device, materials.extras)
+        if self._job.engine == "vgg":
+            check_weights(self._job.model, materials.weights)
+        self._rescuer = Rescuer(
+            self._job, lambda job: Painter(job, materials.styles, device, materials.extras)
+        )
         name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
         gpus = tuple(str(gpu) for gpu in ray.get_gpu_ids())
         return Ready(socket.gethostname(), name, gpus, os.getpid(), time.monotonic() - started)
@@ -102,7 +132,7 @@ class Worker:
             EngineError: the frame cannot be painted.
             FarmError: the last frame painted here is not the predecessor.
         """
-        if self._painter is None:
+        if self._rescuer is None:
             raise FarmError("a frame was sent to a worker that has loaded no model")
         started = time.monotonic()
         frame = task.frame
@@ -117,14 +147,16 @@ class Worker:
             previous = task.chain
         self._last = {line: kept for line, kept in self._last.items() if line[0] == task.unit}
         self._last.pop((task.unit, task.stage), None)
-        painted = self._painter.paint(
-            frame.pixels,
-            previous,
-            index=frame.index,
-            alpha=frame.alpha,
-            masks=task.masks,
-            stage=task.stage,
-            below=task.below,
+        painted, changed = self._rescuer.paint(
+            lambda painter: painter.paint(
+                frame.pixels,
+                previous,
+                index=frame.index,
+                alpha=frame.alpha,
+                masks=task.masks,
+                stage=task.stage,
+                below=task.below,
+            )
         )
         # What the next frame starts from is what was committed: 8-bit pixels, as they are in the PNG.
         last_picture = Previous(frame.pixels, painted.pixels)
@@ -139,4 +171,6 @@ class Worker:
             painted.evaluations,
             painted.loss,
             painted.trace,
+            task.attempt,
+            changed,
         )

@@ -7,49 +7,34 @@ begun and how many frames wait at a worker changes only the time that it takes.
 from __future__ import annotations
 
 import itertools
-import re
 import time
-from collections import Counter, deque
-from dataclasses import dataclass, field
+from collections import deque
 
 import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
 
-from render.errors import FarmError, RenderError
-from render.farm.actor import Ready, Reply, Worker
-from render.farm.cluster import Crew, muster
+from render.errors import FarmError
+from render.farm.actor import Placed, Ready, Reply
+from render.farm.attempts import Attempts, failure_limit
+from render.farm.cluster import muster
 from render.farm.events import (
     FrameDone,
     FrameFailed,
     FrameRetried,
+    Note,
     OnEvent,
     StageDone,
     WorkerLost,
     WorkerReady,
 )
+from render.farm.faults import cause_of_death, first_line, own_error, told, took_its_node
+from render.farm.hands import Hand, hire
 from render.farm.lane import Lane
 from render.materials import Materials
 from render.media.frames import FrameError, Source
 from render.plan import Plan, Unit
 from render.spec.job import Job
 from render.store import Store
-
-
-@dataclass(eq=False)
-class _Hand:
-    """A worker as the driver sees it."""
-
-    name: str
-    actor: ray.actor.ActorHandle
-    ready: bool = False
-    calls: dict[ray.ObjectRef, tuple[Lane, int] | None] = field(default_factory=dict)
-    """Calls under way, with the lane and the frame of each (`None`: loading). A call that is taken out
-    of here has lost its frame: what it may still bring is not looked at."""
-
-    @property
-    def lanes(self) -> list[Lane]:
-        """Lanes of which frames wait here, the one sent last at the end."""
-        return [call[0] for call in self.calls.values() if call is not None]
 
 
 class Driver:
@@ -65,12 +50,13 @@ class Driver:
     ) -> None:
         self.failed: dict[int, str] = {}
         self.workers = 0
+        self._gave_up = False
+        self._limit = failure_limit(job.farm.max_failed, plan.total)
         self._job = job
         self._store = store
-        self._attempts: Counter[int] = Counter()
-        self._losses_in_a_row = 0
+        self._attempts = Attempts(job.farm.retries, job.farm.losses)
         self._names = (f"worker-{number}" for number in itertools.count(1))
-        self._hands: list[_Hand] = []
+        self._hands: list[Hand] = []
         todo = [u for u in plan.units if any(frame not in store.records for frame in u.frames)]
         if any(unit.chained for unit in todo):
             todo.sort(key=lambda unit: -len(unit.frames))  # the longest chain first: it ends last
@@ -80,7 +66,7 @@ class Driver:
         self._materials = materials
 
     def run(self, on_event: OnEvent) -> None:
-        """Work until every frame is committed or set aside.
+        """Work until every frame is committed or set aside, or too many are set aside.
 
         Raises:
             FarmError: the cluster has not what the job needs, or its workers keep dying.
@@ -89,12 +75,12 @@ class Driver:
         self._on_event = on_event
         crew = muster(self._job.farm, sum(unit.stages for unit in self._waiting))
         self.workers = crew.workers
-        actor = _actor_class(crew)
         job, materials = ray.put(self._job), ray.put(self._materials)
         try:
-            while self._waiting or self._open:
+            while (self._waiting or self._open) and not self._gave_up:
                 while len(self._hands) < min(crew.workers, self._lanes_left()):
-                    self._hire(actor, job, materials)
+                    avoided = self._attempts.avoided(_nodes())
+                    self._hands.append(hire(next(self._names), crew, avoided, job, materials))
                 for hand in self._hands:
                     self._feed(hand)
                 self._collect()
@@ -109,29 +95,19 @@ class Driver:
     def _lanes_left(self) -> int:
         return len(self._open) + sum(unit.stages for unit in self._waiting)
 
-    def _hire(
-        self, actor: ray.actor.ActorClass, job: ray.ObjectRef, materials: ray.ObjectRef
-    ) -> None:
-        hand = _Hand(next(self._names), actor.remote(job, materials))
-        hand.calls[hand.actor.load.remote()] = None
-        self._hands.append(hand)
-
-    def _feed(self, hand: _Hand) -> None:
+    def _feed(self, hand: Hand) -> None:
         """Give a worker frames until as many wait at it as may."""
-        while hand.ready and len(hand.calls) < self._job.farm.in_flight:
+        while hand.ready and not self._gave_up and len(hand.calls) < self._job.farm.in_flight:
             lane = self._lane_for(hand)
             if lane is None:
                 return
             try:
-                task = lane.next()
+                hand.paint(lane)
             except FrameError as error:
                 # What cannot be read now cannot be read by another worker either.
                 self._set_aside(error.frame, str(error))
-                continue
-            call = hand.actor.paint.remote(task)
-            hand.calls[call] = (lane, task.frame.index)
 
-    def _lane_for(self, hand: _Hand) -> Lane | None:
+    def _lane_for(self, hand: Hand) -> Lane | None:
         """The lane whose next frame a worker should paint, if there is one.
 
         A worker stays with a lane as long as frames of it wait there, because the next may start
@@ -172,27 +148,43 @@ class Driver:
         return bool(ended)
 
     def _collect(self) -> None:
-        """Wait for one call to come back and deal with it."""
+        """Wait for one call to come back and deal with it, or for a worker to be taken for hung."""
         calls = {call: hand for hand in self._hands for call in hand.calls}
         if not calls:
             return
-        done, _ = ray.wait(list(calls), num_returns=1)
+        timeout = self._job.farm.timeout
+        waits = [left for hand in self._hands if (left := hand.patience(timeout)) is not None]
+        done, _ = ray.wait(list(calls), num_returns=1, timeout=min(waits, default=None))
+        if not done:
+            for hung in [hand for hand in self._hands if hand.patience(timeout) == 0]:
+                self._lose(hung, None, f"no answer within farm.timeout ({timeout:g} s)")
+            return
         hand = calls[done[0]]
+        hand.since = time.monotonic()
         call = hand.calls.pop(done[0])
         try:
             answer = ray.get(done[0])
         except RayActorError as error:
-            self._lose(hand, call, _first_line(error))
+            self._lose(hand, call, first_line(cause_of_death(hand.actor, error)))
         except RayTaskError as error:
             if call is None:
-                raise _own_error(error) from error
-            self._charge(call[1], _reason(error))
+                raise own_error(error) from error
+            self._charge(*call, told(error))
             self._release(hand, call[0])
         except RayError as error:  # the reply was lost on its way, with its node for example
-            self._lose(hand, call, _first_line(error))
+            self._lose(hand, call, first_line(error))
         else:
-            self._losses_in_a_row = 0
-            if isinstance(answer, Ready):
+            self._take(hand, call, answer)
+
+    def _take(
+        self, hand: Hand, call: tuple[Lane, int] | None, answer: Placed | Ready | Reply
+    ) -> None:
+        """Deal with what a worker says."""
+        match answer:
+            case Placed(node):
+                hand.node = node
+                hand.send(hand.actor.load.remote(), None)
+            case Ready():
                 hand.ready = True
                 self._on_event(
                     WorkerReady(
@@ -204,10 +196,14 @@ class Driver:
                         answer.seconds,
                     )
                 )
-            elif call is not None:
-                self._commit(hand, call[0], answer)
+            case Reply() if call is not None:
+                self._attempts.answered()
+                if answer.attempt == call[0].attempt:
+                    self._commit(hand, call[0], answer)
+                else:  # a late report of an attempt that was given up
+                    self._release(hand, call[0])
 
-    def _commit(self, hand: _Hand, lane: Lane, reply: Reply) -> None:
+    def _commit(self, hand: Hand, lane: Lane, reply: Reply) -> None:
         unit = lane.unit
         about = {
             "unit": unit.number,
@@ -218,6 +214,8 @@ class Driver:
             "trace": reply.trace,
             "at": round(time.time(), 3),
         }
+        if reply.changed:
+            about["changed"] = reply.changed
         if reply.stage < unit.stages - 1:
             file = f"stages/{reply.frame:06}.{reply.stage}.png"
             self._store.commit(reply.frame, file, reply.data, about, stage=reply.stage)
@@ -236,57 +234,43 @@ class Driver:
             )
         )
 
-    def _lose(self, hand: _Hand, call: tuple[Lane, int] | None, reason: str) -> None:
-        """A worker died; the frame in its hands, the oldest one sent, is charged with it."""
+    def _lose(self, hand: Hand, call: tuple[Lane, int] | None, reason: str) -> None:
+        """A worker died; the frame in its hands, the oldest one sent, is charged with it.
+
+        Unless its node went too: that is no fault of the frame.
+        """
         self._on_event(WorkerLost(hand.name, reason))
         sent = [one for one in (call, *hand.calls.values()) if one is not None]
-        if sent:  # all of one lane, which goes through its frames in order
-            self._charge(min(frame for _, frame in sent), f"its worker died: {reason}")
+        if sent and hand.node in _nodes() and not took_its_node(reason):
+            oldest = min(sent, key=lambda one: one[1])  # all of one lane, which goes in order
+            self._charge(*oldest, f"its worker died: {reason}")
         self._release(hand, *(lane for lane, _ in sent))
         self._hands.remove(hand)
         ray.kill(hand.actor)
-        self._losses_in_a_row += 1
-        if self._losses_in_a_row > (self._job.farm.retries + 1) * self.workers:
-            raise FarmError(f"{self._losses_in_a_row} workers in a row died; the last: {reason}")
+        self._attempts.lost(hand.node, reason)
 
-    def _release(self, hand: _Hand, *lanes: Lane) -> None:
+    def _release(self, hand: Hand, *lanes: Lane) -> None:
         """Take a worker's lanes back, to be gone on with from what is committed."""
         for lane in {id(lane): lane for lane in (*lanes, *hand.lanes)}.values():
             lane.rewind()
         hand.calls.clear()
+        hand.held.clear()
 
-    def _charge(self, frame: int, reason: str) -> None:
-        """Count a failed attempt at a frame; set it aside when there were enough."""
-        self._attempts[frame] += 1
-        if self._attempts[frame] > self._job.farm.retries:
+    def _charge(self, lane: Lane, frame: int, reason: str) -> None:
+        """Count a failed attempt at a frame's stage; set the frame aside when there were enough."""
+        attempt = self._attempts.fault(frame, lane.stage)
+        if attempt is None:
             self._set_aside(frame, reason)
         else:
-            self._on_event(FrameRetried(frame, self._attempts[frame], reason))
+            self._on_event(FrameRetried(frame, attempt, reason))
 
     def _set_aside(self, frame: int, reason: str) -> None:
         self.failed[frame] = reason
         self._on_event(FrameFailed(frame, reason))
+        self._gave_up = self._limit is not None and len(self.failed) > self._limit
+        if self._gave_up:
+            self._on_event(Note("stopped: more frames failed than farm.max_failed allows"))
 
 
-def _actor_class(crew: Crew) -> ray.actor.ActorClass:
-    # Restarts and retries are the driver's: Ray's own would run a constructor and know no chain.
-    return ray.remote(num_cpus=crew.cpus, num_gpus=crew.gpus, max_restarts=0, max_task_retries=0)(
-        Worker
-    )
-
-
-def _own_error(error: RayTaskError) -> Exception:
-    cause = error.cause
-    return (
-        cause if isinstance(cause, RenderError) else FarmError(f"a worker failed: {_reason(error)}")
-    )
-
-
-def _reason(error: RayTaskError) -> str:
-    cause = error.cause
-    text = str(cause).strip() or "no message"
-    return text if isinstance(cause, RenderError) else f"{type(cause).__name__}: {text}"
-
-
-def _first_line(error: RayError) -> str:
-    return re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip().splitlines()[0]
+def _nodes() -> list[str]:
+    return [node["NodeID"] for node in ray.nodes() if node["Alive"]]

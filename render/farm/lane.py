@@ -23,12 +23,18 @@ class Lane:
     """Reads a unit's frames in order and says how one stage of each is to be painted.
 
     A lane is fed to one worker at a time. After a failure it is rewound and goes on, there or
-    elsewhere, from what is committed. The lanes of a unit's stages together are its waves: (frame,
+    elsewhere, from what is committed; its attempt number rises, and what an earlier attempt still
+    reports no longer counts. The lanes of a unit's stages together are its waves: (frame,
     stage) needs (frame, stage - 1) and (frame - 1, stage), and all with one sum can run at once.
+
+    A frame that is set aside at some stage counts for the stages that it has left and for no later
+    one: in each, its successors start from the nearest frame before them that has left it. So what
+    they start from depends on which frames fail where, and never on when that was found.
 
     Attributes:
         unit: whose frames these are.
         stage: from 0.
+        attempt: from 1.
     """
 
     def __init__(
@@ -42,6 +48,7 @@ class Lane:
     ) -> None:
         self.unit = unit
         self.stage = stage
+        self.attempt = 1
         self._last_stage = stage == unit.stages - 1
         self._job = job
         self._source = source
@@ -52,19 +59,18 @@ class Lane:
         self._reader: Iterator[Frame] | None = None
         self._reader_at: int | None = None  # index of the frame that the reader will give next
         self._content: tuple[int, Pixels] | None = None
-        self._last_sent: int | None = None
         self._level: tuple[int, float] | None = None
 
     def rewind(self) -> None:
         """Forget what was sent: whatever is not committed by now will be sent again."""
         self.close()
+        self.attempt += 1
         self._position = self._begin()
 
     def close(self) -> None:
         """Stop reading."""
         self._stop_reading()
         self._content = None
-        self._last_sent = None
 
     def ended(self) -> bool:
         """Whether no frame is left to be sent."""
@@ -83,10 +89,11 @@ class Lane:
         behind = here - AHEAD
         return self._last_stage or behind < 0 or self._passed(frames[behind])
 
-    def next(self) -> Task:
+    def next(self, held: int | None = None) -> Task:
         """The next frame that is neither finished nor set aside nor sent; ask `ready` before.
 
-        A frame follows the nearest one before it that is not set aside.
+        Args:
+            held: the frame whose picture after this stage the worker has, which saves sending it.
 
         Raises:
             FrameError: the frame or a mask of it cannot be read; once it is set aside, go on.
@@ -96,7 +103,7 @@ class Lane:
         before = self._predecessor() if self.unit.chained else None
         chain: Previous | Literal["last"] | None = None
         if before is not None:
-            chain = "last" if before == self._last_sent else self._committed(before)
+            chain = "last" if before == held else self._committed(before)
         content = self._read(index)
         try:
             masks = read_masks(self._job, index)
@@ -104,10 +111,19 @@ class Lane:
             raise FrameError(str(error), index) from error
         below = None if self.stage == 0 else self._picture(index, self.stage - 1)
         self._position += 1
-        self._last_sent = index
         predecessor = before if chain == "last" else None
         level = self._chain_level() if chain == "last" else None
-        return Task(content, masks, chain, predecessor, level, self.unit.number, self.stage, below)
+        return Task(
+            content,
+            masks,
+            chain,
+            predecessor,
+            level,
+            self.unit.number,
+            self.stage,
+            below,
+            self.attempt,
+        )
 
     def _begin(self) -> int:
         """Where to begin: behind the frames from the first on that have left this stage.
@@ -130,17 +146,17 @@ class Lane:
             self._position += 1
 
     def _start(self) -> int:
-        """Position of the first frame that is not set aside."""
+        """Position of the first frame that is not missing from this stage."""
         frames = self.unit.frames
-        return next((n for n, frame in enumerate(frames) if frame not in self._failed), len(frames))
+        return next((n for n, frame in enumerate(frames) if not self._missing(frame)), len(frames))
 
     def _first(self) -> int | None:
-        """Index of the first frame that is not set aside, once it has left this stage."""
+        """Index of the first frame that is not missing, once it has left this stage."""
         start = self._start()
         if start == len(self.unit.frames):
             return None
         frame = self.unit.frames[start]
-        return frame if self._settled(frame) else None
+        return frame if self._left(frame) else None
 
     def _chain_level(self) -> float | None:
         """The detail of the first frame after this stage, which the others are to keep."""
@@ -167,11 +183,17 @@ class Lane:
 
     def _predecessor(self) -> int | None:
         earlier = reversed(self.unit.frames[: self._position])
-        return next((frame for frame in earlier if frame not in self._failed), None)
+        return next((frame for frame in earlier if not self._missing(frame)), None)
 
     def _settled(self, frame: int) -> bool:
-        if frame in self._failed:
-            return True
+        return frame in self._failed or self._left(frame)
+
+    def _missing(self, frame: int) -> bool:
+        """Whether a frame was set aside before it left this stage."""
+        return frame in self._failed and not self._left(frame)
+
+    def _left(self, frame: int) -> bool:
+        """Whether there is a committed picture of a frame after this stage."""
         if self._last_stage:
             return frame in self._store.records
         return (frame, self.stage) in self._store.stages

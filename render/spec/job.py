@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PositiveInt, ValidationInfo, model_validator
+from pydantic import BeforeValidator, Field, PositiveInt, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
 from render.spec.base import JobPath, Model, placed_text
@@ -36,6 +36,13 @@ class Files(Model):
 
     files: JobPath
     """Pattern of the files, such as `styles/*.jpg`; each is one value."""
+
+
+_LIMIT = r"^([0-9]{1,9}|[0-9]{1,2}(\.[0-9]+)?%|100%)$"
+
+
+def _as_text(value: object) -> object:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 class ModelSpec(Model):
@@ -122,7 +129,15 @@ class Farm(Model):
     cpus_per_worker: PositiveInt = 1
     """CPUs of a worker, and the threads that it computes with."""
     retries: Annotated[int, Field(ge=0, le=100)] = 2
-    """How often a frame is tried again, and a lost worker replaced at the same frame."""
+    """How often a frame is tried again after a fault of its own: an error, or a worker that died of
+    it. Nodes that are lost are not its fault."""
+    losses: Annotated[int, Field(ge=0, le=10_000)] = 20
+    """How many workers may die in a row, without one answer in between, before the run gives up."""
+    timeout: Annotated[float, Field(gt=0)] = 3600.0
+    """Seconds that a worker may be silent over a frame before it is taken for hung and replaced."""
+    max_failed: Annotated[str, BeforeValidator(_as_text), Field(pattern=_LIMIT)] | None = None
+    """Stop once more frames than this have failed: a number, or a share such as `5%`. Empty: never;
+    the rest is finished."""
     in_flight: Annotated[int, Field(ge=1, le=64)] = 2
     """Frames that may wait at a worker, the one being painted included."""
     address: str | None = None

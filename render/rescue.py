@@ -1,0 +1,71 @@
+"""Painting a frame that went wrong once more, with settings that ask for less.
+
+A frame that does not fit into the device's memory is painted with a shorter history, one whose
+numbers ran away in float32 and with a shorter history. What was changed is recorded with the frame. The
+ways out depend on the frame and the device alone, so they are the same on every worker like it.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+
+import torch
+
+from render.errors import EngineError
+from render.painter import DivergedError, Painted, Painter
+from render.spec.job import Job
+
+SHORT_HISTORY = 2
+ADVICE = (
+    "the device's memory is too small for this frame even with optimize.history "
+    f"{SHORT_HISTORY}; set a smaller output.size, or model.precision: bfloat16"
+)
+
+Paint = Callable[[Painter], Painted]
+
+
+class Rescuer:
+    """Paints frames with a job's painter and, where that fails, with safer ones.
+
+    Args:
+        job: what to paint and how.
+        build: makes a painter for a job like it.
+    """
+
+    def __init__(self, job: Job, build: Callable[[Job], Painter]) -> None:
+        self._job = job
+        self._build = build
+        self._painter = build(job)
+
+    def paint(self, paint: Paint) -> tuple[Painted, dict[str, object]]:
+        """A painted frame, and the settings that were changed to get it.
+
+        Raises:
+            EngineError: the frame cannot be painted, not in a safer way either.
+        """
+        try:
+            return paint(self._painter), {}
+        except torch.OutOfMemoryError:
+            model, said = {}, ""
+        except DivergedError as error:
+            model, said = {"precision": "float32"}, str(error)
+        # Only here, where the error is gone, does nothing hold the failed attempt's tensors any more.
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        optimize = {"history": min(SHORT_HISTORY, self._job.optimize.history)}
+        changed: dict[str, object] = {f"optimize.{key}": value for key, value in optimize.items()}
+        changed |= {f"model.{key}": value for key, value in model.items()}
+        job = self._job.model_copy(
+            update={
+                "optimize": self._job.optimize.model_copy(update=optimize),
+                "model": self._job.model.model_copy(update=model),
+            }
+        )
+        try:
+            return paint(self._build(job)), changed
+        except torch.OutOfMemoryError as error:
+            raise EngineError(ADVICE) from error
+        except DivergedError as error:
+            raise DivergedError(f"{said or error}; with safer settings: {error}") from error

@@ -1,0 +1,51 @@
+"""A frame that went wrong is painted once more, with less; what was changed is known."""
+
+import pytest
+import torch
+
+from render.errors import EngineError
+from render.painter import DivergedError, Painted
+from render.rescue import Rescuer
+
+
+@pytest.fixture
+def rescuer(video_job):
+    """Paints with the settings themselves for a painter."""
+    return Rescuer(video_job("model.precision=bfloat16", "optimize.history=9"), lambda job: job)
+
+
+def failing(error, wrong):
+    def paint(job):
+        if wrong(job):
+            raise error
+        return Painted(None, job.optimize.history, {})
+
+    return paint
+
+
+def test_what_goes_well_is_painted_as_the_job_says(rescuer):
+    painted, changed = rescuer.paint(failing(None, lambda job: False))
+    assert (painted.evaluations, changed) == (9, {})
+
+
+def test_a_frame_that_does_not_fit_is_painted_with_a_shorter_history(rescuer):
+    paint = failing(torch.OutOfMemoryError("full"), lambda job: job.optimize.history > 2)
+    painted, changed = rescuer.paint(paint)
+    assert painted.evaluations == 2
+    assert changed == {"optimize.history": 2}
+    assert rescuer.paint(failing(None, lambda job: False))[1] == {}  # the next one as ever
+
+
+def test_a_frame_that_never_fits_fails_with_advice(rescuer):
+    with pytest.raises(EngineError, match=r"memory is too small.*set a smaller output\.size"):
+        rescuer.paint(failing(torch.OutOfMemoryError("full"), lambda job: True))
+
+
+def test_a_frame_whose_numbers_ran_away_is_painted_in_float32(rescuer):
+    paint = failing(DivergedError("nan"), lambda job: job.model.precision != "float32")
+    assert rescuer.paint(paint)[1] == {"optimize.history": 2, "model.precision": "float32"}
+
+
+def test_a_frame_whose_numbers_run_away_again_fails_with_both_reasons(rescuer):
+    with pytest.raises(DivergedError, match="nan; with safer settings: nan"):
+        rescuer.paint(failing(DivergedError("nan"), lambda job: True))
