@@ -112,7 +112,8 @@ def run(
         print(json.dumps(outcome), flush=True)
     if outcome["frames_failed"]:
         for failure in outcome["frames_failed"][:MOST_FAILURES]:
-            _say(f"frame {failure['frame']} is missing: {failure['reason']}")
+            cell = f" of cell {failure['cell']}" if "cell" in failure else ""
+            _say(f"frame {failure['frame']}{cell} is missing: {failure['reason']}")
         _say(f"{len(outcome['frames_failed'])} frames failed; the same command tries them again")
         raise typer.Exit(FRAMES_FAILED)
 

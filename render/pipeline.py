@@ -52,6 +52,7 @@ class Summary:
         seconds: time that this run took.
         evaluations: evaluations that this run made.
         workers: workers that this run had at most.
+        cells: of a study, its cells with their labels; their failed frames are theirs alone.
     """
 
     status: Status
@@ -64,6 +65,7 @@ class Summary:
     seconds: float
     evaluations: int
     workers: int
+    cells: tuple[tuple[str, Summary], ...] = ()
 
     def to_data(self) -> dict[str, Any]:
         """As plain data, for `summary.json` and the last line of the log."""
@@ -77,6 +79,11 @@ class Summary:
             "frames_failed": [
                 {"frame": frame, "reason": reason}
                 for frame, reason in sorted(self.frames_failed.items())
+            ]
+            + [
+                {"cell": label, **failure}
+                for label, cell in self.cells
+                for failure in cell.to_data()["frames_failed"]
             ],
             "seconds": round(self.seconds, 3),
             "evaluations": self.evaluations,

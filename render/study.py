@@ -4,29 +4,45 @@ from __future__ import annotations
 
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from render import pipeline
-from render.farm.cluster import connected
-from render.farm.events import Event, Note, OnEvent, OutputWritten
+from render.errors import RenderError
+from render.farm.cluster import connected, muster
+from render.farm.events import (
+    Event,
+    FrameDone,
+    FrameFailed,
+    FrameRetried,
+    Note,
+    OnEvent,
+    OutputWritten,
+    RunStarted,
+    StageDone,
+    WorkerLost,
+    WorkerReady,
+)
 from render.files import write_atomically
 from render.media.frames import Pixels
 from render.media.images import ImageSource
 from render.media.source import MovingSource
 from render.media.stills import decode_png, encode_png
-from render.pipeline import Status, Summary
+from render.pipeline import Summary
 from render.plan import Plan, plan_units
 from render.report.facts import read_facts
 from render.report.sheet import contact_sheet
 from render.spec.job import Job
 from render.spec.media import VideoInput
-from render.spec.study import Cell, expand_study
+from render.spec.study import Cell, axis_lengths, expand_study
 from render.store import store_folder
 
-AT_ONCE = 16
-"""Cells that are prepared at the same time; Ray lets as many paint as there is room for."""
+MOST_AT_ONCE = 64
+"""Cells that are rendered side by side at most: each has a thread here, and workers of its own."""
+MOST_COLUMNS = 8
+"""Columns up to which a grid is shown as a grid."""
 
 
 def run(
@@ -46,7 +62,7 @@ def run(
         verify: trust nothing that is there; see `pipeline.run`.
 
     Returns:
-        How it ended; of a study, the sums over its cells, and the first reason for each frame.
+        How it ended; of a study, the sums over its cells.
 
     Raises:
         RenderError: the job, or a cell, cannot be rendered at all.
@@ -56,29 +72,81 @@ def run(
         return pipeline.run(job, on_event=on_event, fresh=fresh, verify=verify)
     started = time.monotonic()
     cells = expand_study(job)
-    turn = threading.Lock()
-
-    def tell(event: Event) -> None:
-        with turn:
-            on_event(event)
-
-    def render(cell: Cell) -> Summary:
-        tell(Note(f"cell {cell.label}: begun"))
-        return pipeline.run(cell.job, on_event=_of_cell(cell, tell), fresh=fresh, verify=verify)
-
-    with connected(job.farm):
-        pool = ThreadPoolExecutor(AT_ONCE)
-        try:
-            summaries = list(pool.map(render, cells))
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-    pictures = [(cell.label, picture) for cell in cells for picture in _first_picture(cell)]
     folder = _folder(job)
+    total = sum(len(_prepared(cell).source.frames) for cell in cells)
+    reused = 0 if fresh else sum(_finished(cell) for cell in cells)
+    on_event(RunStarted(total, reused, 1, len(cells), folder))
+    with connected(job.farm):
+        summaries = _render_all(cells, _at_once(job), on_event, fresh=fresh, verify=verify)
+    pictures = [(cell.label, picture) for cell in cells for picture in _first_picture(cell)]
     if pictures:
         sheet = folder / "contact_sheet.png"
-        write_atomically(sheet, encode_png(contact_sheet(pictures)))
+        columns = _columns(job) if len(pictures) == len(cells) else None
+        write_atomically(sheet, encode_png(contact_sheet(pictures, columns)))
         on_event(OutputWritten(sheet, len(pictures)))
-    return _summed(folder, summaries, time.monotonic() - started)
+    labelled = zip((cell.label for cell in cells), summaries, strict=True)
+    return _summed(folder, tuple(labelled), time.monotonic() - started)
+
+
+def _render_all(
+    cells: Sequence[Cell], at_once: int, on_event: OnEvent, *, fresh: bool, verify: bool
+) -> list[Summary]:
+    """Render the cells, some side by side; an error or an interrupt ends them all."""
+    turn, stop = threading.Lock(), threading.Event()
+
+    def render(number: int, cell: Cell) -> Summary:
+        def tell(event: Event) -> None:
+            if stop.is_set():
+                raise KeyboardInterrupt  # as if this thread had been interrupted: it tidies up
+            if not isinstance(event, Note | RunStarted):
+                with turn:
+                    on_event(_of_cell(event, number, cell.label))
+
+        return pipeline.run(cell.job, on_event=tell, fresh=fresh, verify=verify)
+
+    pool = ThreadPoolExecutor(at_once)
+    calls = [pool.submit(render, number, cell) for number, cell in enumerate(cells)]
+    try:
+        for call in as_completed(calls):
+            call.result()
+    except BaseException:
+        stop.set()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+    return [call.result() for call in calls]
+
+
+def _at_once(job: Job) -> int:
+    """Cells that are rendered side by side: as many as there can be workers, and one that waits."""
+    workers = job.farm.workers
+    return muster(job.farm, MOST_AT_ONCE - 1).workers + 1 if workers == "auto" else workers
+
+
+def _prepared(cell: Cell) -> pipeline.Prepared:
+    """What a cell reads, opened.
+
+    Raises:
+        RenderError: something is missing or wrong; the message begins with the cell.
+    """
+    try:
+        return pipeline.prepare(cell.job)
+    except RenderError as error:
+        raise type(error)(f"cell {cell.label}: {error}") from error
+
+
+def _finished(cell: Cell) -> int:
+    """Frames of a cell that an earlier run finished."""
+    try:
+        return len(read_facts(store_folder(cell.job)).frames)
+    except RenderError:
+        return 0
+
+
+def _columns(job: Job) -> int | None:
+    """Those of the sheet of a grid: the values of its last key."""
+    values = axis_lengths(job)
+    return values[-1] if len(values) > 1 and values[-1] <= MOST_COLUMNS else None
 
 
 @dataclass(frozen=True)
@@ -105,16 +173,16 @@ def plan_all(job: Job) -> list[Planned]:
     return planned
 
 
-def _of_cell(cell: Cell, tell: OnEvent) -> OnEvent:
-    """Passes on what a person wants to know of a cell among many: what goes wrong, and its end."""
-
-    def on_event(event: Event) -> None:
-        if isinstance(event, OutputWritten):
-            tell(Note(f"cell {cell.label}: finished, in {event.path}"))
-        elif not isinstance(event, Note):
-            tell(event)
-
-    return on_event
+def _of_cell(event: Event, number: int, label: str) -> Event:
+    """The event, with the cell where it names a worker or a reason."""
+    match event:
+        case FrameFailed() | FrameRetried():
+            return replace(event, reason=f"cell {label}: {event.reason}")
+        case OutputWritten():
+            return Note(f"cell {label}: finished, in {event.path}")
+        case WorkerReady() | WorkerLost() | FrameDone() | StageDone():
+            return replace(event, worker=f"cell {number} {event.worker}")
+    return event
 
 
 def _folder(job: Job) -> Path:
@@ -131,21 +199,19 @@ def _first_picture(cell: Cell) -> list[Pixels]:
     return [decode_png(path.read_bytes()).pixels]
 
 
-def _summed(folder: Path, summaries: list[Summary], seconds: float) -> Summary:
-    failed: dict[int, str] = {}
-    for summary in summaries:
-        for frame, reason in summary.frames_failed.items():
-            failed.setdefault(frame, f"{summary.output.name}: {reason}")
-    status: Status = "incomplete" if failed else "finished"
+def _summed(folder: Path, cells: tuple[tuple[str, Summary], ...], seconds: float) -> Summary:
+    summaries = [summary for _, summary in cells]
+    whole = all(each.status == "finished" for each in summaries)
     return Summary(
-        status,
+        "finished" if whole else "incomplete",
         folder,
         folder,
         sum(each.frames_total for each in summaries),
         sum(each.frames_done for each in summaries),
         sum(each.frames_reused for each in summaries),
-        failed,
+        {},
         seconds,
         sum(each.evaluations for each in summaries),
         sum(each.workers for each in summaries),
+        cells,
     )

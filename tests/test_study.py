@@ -1,11 +1,20 @@
 """Studies: every cell rendered by the farm, and one sheet of them all."""
 
+import signal
+import subprocess
+import sys
+import time
+from subprocess import PIPE
+
 import numpy as np
 import pytest
 from conftest import smooth_noise
 from PIL import Image
 
+from render.errors import SourceError
+from render.farm.events import FrameFailed, RunStarted
 from render.report.sheet import GAP, LONG_SIDE, contact_sheet
+from render.spec.load import dump_job
 from render.study import run
 
 
@@ -37,11 +46,61 @@ def test_every_cell_is_painted_and_all_are_on_the_sheet(cluster, images_job, fol
     assert (again.frames_reused, again.evaluations) == (4, 0)
 
 
+def test_failures_of_one_frame_in_several_cells_are_told_one_by_one(images_job, folder):
+    (folder / "torn.png").write_bytes((folder / "one.png").read_bytes()[:200])
+    job = images_job(folder, "engine=passthrough", "study={style.weight: [2, 9]}")
+    events = []
+    summary = run(job, on_event=events.append)
+    failed = summary.to_data()["frames_failed"]
+    assert [(each["cell"], each["frame"]) for each in failed] == [
+        ("style.weight 2", 1),
+        ("style.weight 9", 1),
+    ]
+    assert (summary.status, summary.frames_total, summary.frames_done) == ("incomplete", 4, 2)
+    told = [event.reason for event in events if isinstance(event, FrameFailed)]
+    assert sorted(reason.split(":")[0] for reason in told) == [
+        "cell style.weight 2",
+        "cell style.weight 9",
+    ]
+    assert [event.frames for event in events if isinstance(event, RunStarted)] == [4]
+
+
+def test_a_cell_that_cannot_be_rendered_is_named_before_any_work(images_job, folder):
+    job = images_job(folder, "study={style.images.0.path: [nowhere.jpg]}")
+    with pytest.raises(SourceError, match=r"cell nowhere.jpg: style\.images\.0\.path"):
+        run(job)
+    assert not job.output.path.exists()
+
+
+@pytest.mark.slow
+def test_an_interrupted_study_is_finished_by_the_same_command(images_job, folder, tmp_path):
+    job = images_job(
+        folder, "study={seed: [1, 2, 3]}", "optimize.evaluations=150", "farm.workers=1"
+    )
+    path = tmp_path / "study.yaml"
+    path.write_text(dump_job(job))
+    command = [sys.executable, "-m", "render", "run", str(path)]
+    process = subprocess.Popen(command, stdout=PIPE, stderr=PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not list(job.output.path.glob("*/one.png")):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    done = len(list(job.output.path.glob("*/one.png")))
+    assert 1 <= done < 3
+    summary = run(job)
+    assert (summary.status, summary.frames_reused, summary.frames_done) == ("finished", done, 3)
+
+
 def test_the_sheet_keeps_every_picture_and_cuts_long_labels():
     pictures = [
         ("a label that is far too long for it " * 9, smooth_noise(800, 400, n)) for n in range(3)
     ]
-    sheet = contact_sheet(pictures)
+    sheet = contact_sheet(pictures, columns=2)
     assert sheet.shape[1] == GAP + 2 * (LONG_SIDE + GAP)
     assert sheet.shape[0] > 2 * 180
     right_edge = sheet[:, -GAP:]

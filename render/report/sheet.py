@@ -12,20 +12,24 @@ from render.media.frames import Pixels
 
 PAPER, INK = (251, 250, 248), (29, 28, 26)
 LONG_SIDE, GAP, LINE = 360, 16, 26
+ONE_ROW = 4
+"""Pictures that stand in one row, if nothing else is asked for."""
 
 
-def contact_sheet(pictures: Sequence[tuple[str, Pixels]]) -> Pixels:
+def contact_sheet(pictures: Sequence[tuple[str, Pixels]], columns: int | None = None) -> Pixels:
     """Pictures in rows, each with its label below; H×W×3.
 
     Args:
         pictures: label and H×W×3 pixels of each; a label too long for its picture is cut.
+        columns: of the sheet; `None`: one row of few pictures, about a square of many.
     """
     images = []
     for label, pixels in pictures:
         image = Image.fromarray(pixels)
         image.thumbnail((LONG_SIDE, LONG_SIDE), Image.Resampling.LANCZOS)
         images.append((label, image))
-    columns = math.ceil(math.sqrt(len(images)))
+    few = len(images) <= ONE_ROW
+    columns = columns or (len(images) if few else math.ceil(math.sqrt(len(images))))
     wide = max(image.width for _, image in images)
     high = max(image.height for _, image in images) + LINE
     rows = -(-len(images) // columns)

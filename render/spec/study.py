@@ -40,6 +40,11 @@ def expand_study(job: Job) -> list[Cell]:
     return _cells(job, Document("study", {}))[0]
 
 
+def axis_lengths(job: Job) -> list[int]:
+    """How many values each key of the study has."""
+    return [len(list(_values(values))) for values in job.study.values()]
+
+
 def study_problems(job: Job, document: Document) -> list[Found]:
     """What is wrong with the cells, told where it stands in the document."""
     return _cells(job, document, collect=True)[1]
