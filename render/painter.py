@@ -20,7 +20,8 @@ from render.assembly import Extras, Mask, build_stylizer, check_shape, mask_tens
 from render.errors import EngineError
 from render.motion.detail import detail, keep_detail
 from render.motion.flow import FloatMap, estimate_flow
-from render.motion.reliability import reliability_mask
+from render.motion.reliability import BoolMap, reliability_mask
+from render.motion.still import standing_still
 from render.motion.warp import warp
 from render.spec.job import Job
 from render.spec.stages import stage_count, stage_evaluations
@@ -144,7 +145,7 @@ class Painter:
                 f"style.regions: {len(masks)} masks for {len(self.job.style.regions)} regions"
             )
         height, width = content.shape[:2]
-        start, pull = None, None
+        start, pull, still = None, None, None
         temporal = self.job.temporal
         cold = previous is None or temporal.warm_start == "none"
         if (below is None) != (stage == 0):
@@ -152,12 +153,17 @@ class Painter:
                 f"stage {stage} begins where the one before it ends, which is missing"
             )
         if previous is not None and not cold:
-            start, pull = self._warm_start(content, previous, below)
+            if alpha is None and not masks:  # which may change where the content does not
+                still = standing_still(content, previous.content)[..., None]
+            start, pull = self._warm_start(content, previous, below, still)
         elif below is not None:
             start = to_tensor(below, self.device)
         elif self._start is not None:
             given = self._start.shape
             check_shape(given[1], given[0], width, height, "optimize.start")
+        evaluations = evaluations or self._evaluations[cold][stage]
+        if still is not None and still.all():
+            evaluations = 1  # to know the loss; nothing will move
         found = self._stylizer.stylize(
             to_tensor(content, self.device),
             start,
@@ -170,7 +176,7 @@ class Painter:
             if alpha is None
             else mask_tensor(alpha, width, height, "the frame's alpha", self.device),
             seeds=[frame_seed(self.job.seed, index)],
-            evaluations=evaluations or self._evaluations[cold][stage],
+            evaluations=evaluations,
         )
         loss = {name: float(value) for name, value in found.terms.items()}
         if not np.isfinite(sum(loss.values())):
@@ -178,14 +184,19 @@ class Painter:
         if not bool(torch.isfinite(found.pixels).all()):
             raise DivergedError("the picture holds numbers that are not finite")
         pixels = (found.pixels[0] * 255).round().byte().permute(1, 2, 0).cpu().numpy()
+        if previous is not None and still is not None:
+            pixels = np.where(still, previous.result, pixels)  # also where colours are kept
         return Painted(
             np.ascontiguousarray(pixels), found.evaluations, loss, _sampled(found.trace[:, 0])
         )
 
     def _warm_start(
-        self, content: Pixels, previous: Previous, below: Pixels | None
+        self, content: Pixels, previous: Previous, below: Pixels | None, still: BoolMap | None
     ) -> tuple[Tensor, Pull | None]:
-        """What a frame that follows another starts from, and what it is pulled towards."""
+        """What a frame that follows another starts from, and what it is pulled towards.
+
+        Where the content stands `still` (H×W×1), the result is held: painting on would let it drift.
+        """
         temporal = self.job.temporal
         if temporal.warm_start == "previous" or temporal.flow == "none":
             return to_tensor(previous.result if below is None else below, self.device), None
@@ -197,7 +208,11 @@ class Painter:
         else:
             base = _unit(below)
             start = base + np.float32(BLEND) * mask[..., None] * (warped - base)
-        pull = Pull(self._tensor(warped), self._tensor(mask[..., None]))
+        fixed = None
+        if still is not None and still.any():
+            start = np.where(still, result, start)
+            fixed = self._tensor(still)
+        pull = Pull(self._tensor(warped), self._tensor(mask[..., None]), fixed)
         return self._tensor(start), pull
 
     def _motion(self, content: Pixels, before: Pixels) -> tuple[FloatMap, FloatMap]:
@@ -214,7 +229,7 @@ class Painter:
                 self._motions.popitem(last=False)
         return found
 
-    def _tensor(self, picture: FloatPixels) -> Tensor:
+    def _tensor(self, picture: FloatPixels | BoolMap) -> Tensor:
         return (
             torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].to(self.device)
         )

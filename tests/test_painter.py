@@ -7,6 +7,7 @@ from conftest import smooth_noise
 
 from render.assembly import Extras
 from render.errors import EngineError
+from render.motion.still import REACH
 from render.painter import Painter, Previous, frame_seed, recolour
 from render.spec.job import Job
 
@@ -108,7 +109,7 @@ def test_a_later_stage_starts_between_the_stage_below_and_the_frame_before(frame
     """With flow that fits everywhere and one evaluation, nothing but the start is left."""
     still = painter(optimize={"evaluations": 6, "warm_evaluations": 1})
     below = frames[0]
-    painted = still._warm_start(frames[0], Previous(frames[0], first.pixels), below)[0]
+    painted = still._warm_start(frames[0], Previous(frames[0], first.pixels), below, None)[0]
     between = (below.astype(float) + first.pixels) / 2 / 255
     assert np.abs(painted[0].permute(1, 2, 0).numpy() - between).mean() < 0.02
 
@@ -292,3 +293,34 @@ def test_every_setting_reaches_the_engine(frames, first, settings):
     painted = painter(**settings).paint(frames[0])
     assert painted.evaluations == 6
     assert not np.array_equal(painted.pixels, first.pixels)
+
+
+@pytest.mark.parametrize("keep", ["none", "luminance", "palette", "histogram"])
+def test_a_frame_that_comes_twice_is_painted_once(frames, first, keep):
+    again = painter(colour={"keep": keep}).paint(frames[0], Previous(frames[0], first.pixels))
+    np.testing.assert_array_equal(again.pixels, first.pixels)
+    assert again.evaluations == 1
+
+
+def test_what_stands_still_keeps_its_pixels_while_the_rest_is_painted(frames, first):
+    changed = frames[0].copy()
+    changed[:, :20] = changed[::-1, :20]
+    painted = painter().paint(changed, Previous(frames[0], first.pixels))
+    far = 20 + REACH
+    np.testing.assert_array_equal(painted.pixels[:, far:], first.pixels[:, far:])
+    assert (painted.pixels[:, :20] != first.pixels[:, :20]).mean() > 0.5
+    assert painted.evaluations > 1
+
+
+def test_what_stands_still_in_a_later_stage_is_that_of_the_frame_before(frames, first):
+    below = painter().paint(frames[1]).pixels
+    again = staged().paint(frames[0], Previous(frames[0], first.pixels), stage=1, below=below)
+    np.testing.assert_array_equal(again.pixels, first.pixels)
+
+
+def test_a_mask_that_changes_where_the_content_stands_still_is_painted(frames):
+    left, right = halves()
+    bound = painter(style={"regions": REGIONS[:1]})
+    before = bound.paint(frames[0], masks=[left]).pixels
+    after = bound.paint(frames[0], Previous(frames[0], before), masks=[right]).pixels
+    assert distance(after[:, 32:], before[:, 32:]) > 1

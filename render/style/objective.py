@@ -78,10 +78,12 @@ class Pull:
     Attributes:
         target: B×3×H×W, the previous result, warped.
         mask: B×1×H×W, from 0 to 1.
+        still: B×1×H×W, true where the picture must stay as it starts; `None`: nowhere.
     """
 
     target: Tensor
     mask: Tensor
+    still: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -145,9 +147,11 @@ class Objective:
         self._vgg = vgg
         self._weights = weights
         self._pull = pull
-        self._fixed = None
+        self._fixed: Tensor | None = None
         if opaque is not None:
             self._fixed = functional.max_pool2d(opaque, 2 * BAND + 1, 1, BAND) <= 0
+        if pull is not None and pull.still is not None:
+            self._fixed = pull.still if self._fixed is None else self._fixed | pull.still
         with torch.no_grad():
             features = vgg.features(content)
             self._content = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
@@ -171,7 +171,8 @@ class Stylizer:
             sizes, budgets = [(width, height)], [evaluations or self.budget.warm_evaluations]
             current = self._keeping.start(start.to(content), mixture)
             if pull is not None:
-                pull = Pull(self._keeping.start(pull.target.to(content), mixture), pull.mask)
+                target = self._keeping.start(pull.target.to(content), mixture)
+                pull = replace(pull, target=target)
         traces = []
         for (w, h), share in zip(sizes, budgets, strict=True):
             last = (w, h) == (width, height)
@@ -274,9 +275,10 @@ class Stylizer:
         return functional.pad(pixels, (self._margin,) * 4, "reflect")
 
     def _pull_with_margin(self, pull: Pull) -> Pull:
-        """Nothing pulls in the margin."""
-        mask = functional.pad(pull.mask, (self._margin,) * 4)
-        return Pull(self._with_margin(pull.target), mask)
+        """Nothing pulls in the margin, and nothing there is held."""
+        around = (self._margin,) * 4
+        still = None if pull.still is None else functional.pad(pull.still, around)
+        return Pull(self._with_margin(pull.target), functional.pad(pull.mask, around), still)
 
 
 def _moved(source: Tensor, styles: Palette, area: Tensor | None) -> Tensor:
