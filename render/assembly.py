@@ -88,6 +88,15 @@ def scales_of(
     return _budget(job).steps(_weights(job).layers(), width, height, evaluations)
 
 
+def fastest_precision(device: torch.device) -> torch.dtype:
+    """bfloat16 where there are matrix units for it: NVIDIA from Ampere on, CPUs with AMX."""
+    if device.type == "cuda":
+        fast = torch.cuda.get_device_capability(device) >= (8, 0)
+    else:
+        fast = torch.cpu._is_amx_tile_supported()
+    return torch.bfloat16 if fast else torch.float32
+
+
 def mask_tensor(mask: Mask, width: int, height: int, name: str, device: torch.device) -> Tensor:
     """A mask as a 1×1×height×width tensor from 0 to 1.
 
@@ -191,11 +200,6 @@ def _pooling(job: Job) -> Pooling:
 
 
 def _precision(job: Job, device: torch.device) -> torch.dtype:
-    """bfloat16 where there are matrix units for it: NVIDIA from Ampere on, CPUs with AMX."""
     if job.model.precision != "auto":
         return torch.float32 if job.model.precision == "float32" else torch.bfloat16
-    if device.type == "cuda":
-        fast = torch.cuda.get_device_capability(device) >= (8, 0)
-    else:
-        fast = torch.cpu._is_amx_tile_supported()
-    return torch.bfloat16 if fast else torch.float32
+    return fastest_precision(device)

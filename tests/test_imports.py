@@ -20,7 +20,7 @@ FLOORS = [
     {"rescue"},
     {"store"},
     {"finish", "farm", "measuring", "report", "schedule", "single", "trial"},
-    {"pipeline", "progress", "doctor", "estimate"},
+    {"pipeline", "progress", "doctor", "estimate", "bench"},
     {"study"},
     {"dryrun"},
     {"cli"},

@@ -72,11 +72,13 @@ class Stylized:
         pixels: B×3×H×W, float32, 0 to 1.
         terms: the weighted parts of the loss at the end (B each), by name.
         trace: the loss after each evaluation, scale after scale (E×B).
+        canvas: B×3×H'×W', what the last scale's objective was evaluated at: the picture with its margin.
     """
 
     pixels: Tensor
     terms: dict[str, Tensor]
     trace: Tensor
+    canvas: Tensor
 
     @property
     def evaluations(self) -> int:
@@ -205,7 +207,7 @@ class Stylizer:
         result = self._keeping.after(current, content, opaque)
         if opaque is not None:
             result = torch.where(opaque > 0, result, content)
-        return Stylized(result, terms, torch.cat(traces))
+        return Stylized(result, terms, torch.cat(traces), canvas)
 
     def _check(self, content: Tensor, areas: Sequence[Tensor], opaque: Tensor | None) -> None:
         if not bool(torch.isfinite(content).all()):

@@ -1,0 +1,52 @@
+"""The benchmark's figures for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from render.bench.compare import Row
+
+_NONE = "not measured"
+
+
+def table(rows: Sequence[Row]) -> Table:
+    """One line a size: the engine beside the reference."""
+    made = Table(
+        "size",
+        "precision",
+        "an evaluation",
+        "reference",
+        "faster",
+        "to its loss",
+        "reference",
+        "faster",
+        "matrix share",
+        "memory",
+        "reference",
+        "ratio",
+        box=None,
+    )
+    for row in rows:
+        made.add_row(
+            f"{row.size} px",
+            row.precision,
+            f"{1000 * row.seconds_per_evaluation:.0f} ms",
+            f"{1000 * row.reference_seconds_per_evaluation:.0f} ms",
+            f"{row.speedup_per_evaluation:.2f}×",
+            _to_loss(row.seconds_to_loss, row.evaluations_to_loss, row.loss),
+            _to_loss(row.reference_seconds_to_loss, row.reference_evaluations_to_loss, row.loss),
+            "" if row.speedup_to_loss is None else f"{row.speedup_to_loss:.1f}×",
+            f"{100 * row.matrix_share:.0f}%",
+            f"{row.memory / 2**20:.0f} MiB",
+            f"{row.reference_memory / 2**20:.0f} MiB",
+            f"{row.memory_ratio:.2f}",
+        )
+    return made
+
+
+def _to_loss(seconds: float | None, evaluations: int | None, loss: float | None) -> str:
+    if loss is None:
+        return _NONE
+    return "not reached" if seconds is None else f"{seconds:.1f} s, {evaluations} ev."

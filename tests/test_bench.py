@@ -1,0 +1,105 @@
+"""The benchmark: both sides compute the same, and its figures follow from each other."""
+
+import json
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from render.bench.problem import convolutions, operations, problem
+from render.bench.reference import ReferenceRun
+from render.cli import app
+
+CPU = torch.device("cpu")
+
+
+def call(*arguments):
+    return CliRunner().invoke(app, ["bench", *arguments])
+
+
+@pytest.fixture(scope="module")
+def small():
+    return problem(convolutions(), 64, CPU, torch.float32)
+
+
+@pytest.fixture(scope="module")
+def measured():
+    result = call("--sizes", "64", "--evaluations", "12", "--device", "cpu", "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_the_engine_and_the_reference_have_one_objective(small):
+    """Loss and gradient, at a picture that is neither the content nor the style."""
+    pixels = (0.8 * small.canvas + 0.1).requires_grad_()
+    loss = small.reference().loss(pixels)
+    (gradient,) = torch.autograd.grad(loss, pixels)
+    own, own_gradient = small.objective(small.stylizer())(pixels.detach().flatten(1))
+    torch.testing.assert_close(own[0], loss.detach(), rtol=1e-4, atol=0)
+    error = (own_gradient - gradient.flatten(1)).norm() / gradient.norm()
+    assert error < 1e-3
+
+
+def test_the_reference_goes_on_where_it_left_off(small):
+    loss = small.reference().loss
+    in_one, in_two = (ReferenceRun(loss, small.canvas) for _ in range(2))
+    in_one.evaluate(8)
+    in_two.evaluate(4)
+    in_two.evaluate(8 - len(in_two.losses))
+    count = min(len(in_one.losses), len(in_two.losses))
+    assert in_one.losses[:count] == in_two.losses[:count]
+    assert in_one.losses[-1] < in_one.losses[0]
+
+
+def test_operations_are_counted_by_hand():
+    """VGG-19 to relu5_1: per 16×16 block of pixels, multiplications of each convolution and matrix."""
+    convolution = 9 * (
+        256 * (3 * 64 + 64 * 64)
+        + 64 * (64 * 128 + 128 * 128)
+        + 16 * (128 * 256 + 3 * 256 * 256)
+        + 4 * (256 * 512 + 3 * 512 * 512)
+        + 512 * 512
+    )
+    gram = 256 * 64**2 + 64 * 128**2 + 16 * 256**2 + 4 * 512**2 + 512**2
+    assert operations(64) == 4 * 16 * (convolution + gram)
+
+
+def test_the_machine_is_described(measured):
+    machine = measured["machine"]
+    assert machine["torch"] == torch.__version__
+    assert machine["threads"] == torch.get_num_threads()
+    assert all(str(value) for value in machine.values())
+
+
+def test_figures_follow_from_each_other(measured):
+    (row,) = measured["rows"]
+    assert (row["size"], row["device"]) == (64, "cpu")
+    assert row["precision"] in ("float32", "bfloat16")
+    assert row["speedup_per_evaluation"] == pytest.approx(
+        row["reference_seconds_per_evaluation"] / row["seconds_per_evaluation"]
+    )
+    assert row["matrix_share"] == pytest.approx(
+        row["operations"] / row["seconds_per_evaluation"] / row["matrix_rate"]
+    )
+    assert row["memory_ratio"] == pytest.approx(row["memory"] / row["reference_memory"])
+    assert row["reference_memory"] > 100 * 2 * 3 * 64 * 64 * 4  # its history alone
+    assert row["reference_evaluations_to_loss"] >= 12
+    assert row["evaluations_to_loss"] == 10  # enough for what the reference reaches in 12
+    assert row["speedup_to_loss"] == pytest.approx(
+        row["reference_seconds_to_loss"] / row["seconds_to_loss"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--sizes", "64,many"], "--sizes 64,many"),
+        (["--sizes", "40"], "--sizes 40"),
+        (["--precision", "float8"], "--precision float8"),
+        (["--device", "abacus"], "--device abacus"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name(arguments, named):
+    result = call(*arguments)
+    assert result.exit_code == 2
+    assert named in result.stderr
