@@ -254,38 +254,19 @@ def bench(
     On two CPU cores 256 takes about 2 minutes, 512 about 6, 1024 (without the time to the loss) about 4.
     """
     from render.bench import Settings, compare  # noqa: PLC0415
-    from render.bench.table import table  # noqa: PLC0415
+    from render.bench.show import show, to_data  # noqa: PLC0415
+    from render.media.speed import measure  # noqa: PLC0415
 
     with _reported():
-        wanted = Settings(_sizes(sizes), device, precision, evaluations, minutes)
+        sides = [int(side) if side.isdecimal() else 0 for side in sizes.split(",")]
+        wanted = Settings(sides, device, precision, evaluations, minutes)
         machine, measured = compare(wanted, say=errors.print)
         rows = list(measured)
-    speed = None
-    if media:
-        from render.media.speed import measure  # noqa: PLC0415
-
-        errors.print("video files")
-        speed = measure()
+    speed = measure() if media else None
     if as_json:
-        data = {"machine": asdict(machine), "rows": [asdict(row) for row in rows]}
-        print(json.dumps(data | ({} if speed is None else {"media": asdict(speed)})))
-        return
-    console = Console()
-    facts = ", ".join(f"{name} {value}" for name, value in asdict(machine).items())
-    console.print(facts, soft_wrap=True, highlight=False)
-    console.print(table(rows), soft_wrap=True)
-    if speed is not None:
-        console.print(
-            f"{speed.codec} at {speed.width}×{speed.height}: {speed.encode:.0f} frames a second "
-            f"written, {speed.decode:.0f} read, {speed.thumbnails:.0f} searched for cuts"
-        )
-
-
-def _sizes(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise RenderError(f"--sizes {text}: allowed are whole numbers and commas") from None
+        print(json.dumps(to_data(machine, rows, speed)))
+    else:
+        show(Console(), machine, rows, speed)
 
 
 @app.command()

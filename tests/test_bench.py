@@ -93,8 +93,8 @@ def test_figures_follow_from_each_other(measured):
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (["--sizes", "64,many"], "--sizes 64,many"),
-        (["--sizes", "40"], "--sizes 40"),
+        (["--sizes", "64,many"], "--sizes: 0"),
+        (["--sizes", "40"], "--sizes: 40"),
         (["--precision", "float8"], "--precision float8"),
         (["--device", "abacus"], "--device abacus"),
     ],

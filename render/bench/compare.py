@@ -101,7 +101,9 @@ def compare(settings: Settings, say: Callable[[str], None]) -> tuple[Machine, It
         raise EngineError(f"--precision {settings.precision}: allowed are auto, float32, bfloat16")
     for size in settings.sizes:
         if size < SMALLEST or size % 16:
-            raise EngineError(f"--sizes {size}: allowed are multiples of 16 from {SMALLEST} on")
+            raise EngineError(
+                f"--sizes: {size}; allowed are multiples of 16 from {SMALLEST} on, with commas"
+            )
     return describe(device), _rows(settings, device, say)
 
 

@@ -1,17 +1,40 @@
-"""The benchmark's figures for people."""
+"""The benchmark's figures for people and for programs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
 
+from rich.console import Console
 from rich.table import Table
 
 from render.bench.compare import Row
+from render.bench.machine import Machine
+from render.media.speed import MediaSpeed
 
 _NONE = "not measured"
 
 
-def table(rows: Sequence[Row]) -> Table:
+def to_data(machine: Machine, rows: Sequence[Row], media: MediaSpeed | None) -> dict[str, Any]:
+    """For JSON: `machine`, `rows`, and `media` if it was measured."""
+    data: dict[str, Any] = {"machine": asdict(machine), "rows": [asdict(row) for row in rows]}
+    return data if media is None else {**data, "media": asdict(media)}
+
+
+def show(console: Console, machine: Machine, rows: Sequence[Row], media: MediaSpeed | None) -> None:
+    """Print the machine, the table, and the speed of video files if it was measured."""
+    facts = ", ".join(f"{name} {value}" for name, value in asdict(machine).items())
+    console.print(facts, soft_wrap=True, highlight=False)
+    console.print(_table(rows), soft_wrap=True)
+    if media is not None:
+        console.print(
+            f"{media.codec} at {media.width}×{media.height}: {media.encode:.0f} frames a second "
+            f"written, {media.decode:.0f} read, {media.thumbnails:.0f} searched for cuts"
+        )
+
+
+def _table(rows: Sequence[Row]) -> Table:
     """One line a size: the engine beside the reference."""
     made = Table(
         "size",
