@@ -51,7 +51,7 @@ def connected(farm: Farm) -> Iterator[None]:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         else:
             _start_here(farm)
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+    except Exception as error:  # which is what Ray raises where a node of its own starts too slowly
         where = f"joined at {address}" if address else "started on this machine"
         raise FarmError(f"Ray cannot be {where}: {error}") from error
     if threading.current_thread() is threading.main_thread():
