@@ -78,7 +78,7 @@ class Driver:
         job, materials = ray.put(self._job), ray.put(self._materials)
         try:
             while (self._waiting or self._open) and not self._gave_up:
-                while len(self._hands) < min(crew.workers, self._lanes_left()):
+                while len(self._hands) < crew.workers and len(self._hands) < self._lanes_left():
                     avoided = self._attempts.avoided(_nodes())
                     self._hands.append(hire(next(self._names), crew, avoided, job, materials))
                 for hand in self._hands:
