@@ -8,10 +8,11 @@ being one JSON object with the outcome.
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -100,7 +101,7 @@ def run(
             if max_failed is not None or keep_going:
                 settings.append(f"farm.max_failed={'null' if keep_going else max_failed}")
             job = load_job(job_file, settings)
-            signal.signal(signal.SIGTERM, _interrupt)
+            _on_interrupt(_stop_in_order)
             with Display(console) as display:
                 outcome = run_job(job, on_event=display, fresh=fresh, verify=verify).to_data()
     except KeyboardInterrupt:
@@ -118,8 +119,20 @@ def run(
         raise typer.Exit(FRAMES_FAILED)
 
 
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+def _on_interrupt(handler: Callable[[int, FrameType | None], None]) -> None:
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(sign, handler)
+
+
+def _stop_in_order(_signal: int, _frame: FrameType | None) -> None:
+    _on_interrupt(_stop_at_once)
     raise KeyboardInterrupt
+
+
+def _stop_at_once(_signal: int, _frame: FrameType | None) -> None:
+    """The second time nothing is waited for: what is committed is safe, and Ray clears up by itself."""
+    os.write(sys.stdout.fileno(), b'{"status": "incomplete"}\n')
+    os._exit(INTERRUPTED)
 
 
 @app.command()

@@ -122,8 +122,15 @@ class Store:
         """
         record = Record(frame, file, hashlib.sha256(data).hexdigest(), info, stage)
         line = write_record(record)
-        write_atomically(self.folder / file, data, before=lambda: self._append(line))
-        self._keep(record)
+        try:
+            write_atomically(self.folder / file, data, before=lambda: self._append(line))
+            self._keep(record)
+        except BaseException:
+            if self._is_whole(
+                record
+            ):  # interrupted behind the rename, while the disk was waited for
+                self._keep(record)
+            raise
         return record
 
     def _append(self, line: bytes) -> None:

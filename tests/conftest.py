@@ -79,7 +79,7 @@ def cluster():
 def dashboard(cluster):
     """Address of the cluster's dashboard, with somebody on the node to take a job."""
     address = f"http://{cluster.head_node.webui_url}"
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while True:
         try:
             JobSubmissionClient(address).submit_job(entrypoint="true")

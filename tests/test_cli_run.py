@@ -6,14 +6,16 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
+import psutil
 import pytest
 import yaml
 from typer.testing import CliRunner
 
 from render.cli import app
 from render.spec.load import dump_job
-from render.store import store_folder
+from render.store import Store, store_folder
 
 
 @pytest.fixture
@@ -89,6 +91,7 @@ def test_a_driver_killed_half_way_is_finished_by_the_same_command(job_file, clus
     wait_for_frames(job, process, 3)
     process.send_signal(signal.SIGKILL)
     process.communicate()
+    assert_nobody_is_left(cluster)
     done = finished_frames(job)
     assert 3 <= done < 12
 
@@ -102,20 +105,48 @@ def test_a_driver_killed_half_way_is_finished_by_the_same_command(job_file, clus
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_says_how_to_go_on(job_file, sign):
+@pytest.mark.parametrize(
+    "signs",
+    [[signal.SIGINT], [signal.SIGTERM], [signal.SIGINT] * 2, [signal.SIGTERM] * 2],
+    ids=["ctrl-c", "term", "ctrl-c-twice", "term-twice"],
+)
+def test_an_interrupted_run_says_how_to_go_on_or_stops_at_once_when_asked_again(
+    job_file, signs, cluster
+):
     job, path = job_file("stopped.mp4", "optimize.warm_evaluations=40", "farm.workers=1")
-    process = start(path, "seed=0")
+    process = start(path, "seed=0", f"farm.address={cluster.address}")
     wait_for_frames(job, process, 1)
-    process.send_signal(sign)
+    for sign in signs:
+        process.send_signal(sign)
+        time.sleep(0.2)
     code, outcome, err = finish(process)
     assert code == 130
     assert outcome["status"] == "incomplete"
-    assert f"render run {path} seed=0" in err
     assert "Traceback" not in err
-    summary = json.loads((store_folder(job) / "summary.json").read_text())
-    assert summary["status"] == "incomplete"
-    assert 1 <= summary["frames_done"] < 12
+    if len(signs) == 1:
+        assert f"render run {path} seed=0" in err
+        summary = json.loads((store_folder(job) / "summary.json").read_text())
+        assert summary["status"] == "incomplete"
+        assert 1 <= summary["frames_done"] < 12
+    assert_nobody_is_left(cluster)
+    with Store(job) as store:
+        assert not store.damaged
+        assert 1 <= len(store.records) < 12
+
+
+def assert_nobody_is_left(cluster):
+    """No worker outlives its driver, so none holds a GPU."""
+    raylet = psutil.Process(cluster.head_node.all_processes["raylet"][0].process.pid)
+    deadline = time.monotonic() + 30
+    while any(" ".join(cmdline(one)).startswith("ray::Worker") for one in raylet.children()):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def cmdline(process):
+    with suppress(psutil.NoSuchProcess):
+        return process.cmdline()
+    return []
 
 
 def test_a_run_with_failed_frames_ends_with_1_and_names_them(

@@ -19,8 +19,8 @@ from render.spec.document import Document
 from render.spec.load import build_job, dump_job
 from render.store import store_folder
 
-SEEDS = [int(text) for text in os.environ.get("STORM_SEEDS", "3").split()]
-SECONDS = float(os.environ.get("STORM_SECONDS", "15"))
+SEEDS = [int(text) for text in os.environ.get("STORM_SEEDS", "4").split()]
+SECONDS = float(os.environ.get("STORM_SECONDS", "20"))
 GPUS = 6
 """Pretended GPUs of a worker: only the nodes of the storm have so many."""
 
@@ -33,8 +33,9 @@ def frame_bytes(job):
 class Storm:
     """Two nodes with a worker each, and a driver; something of it is killed now and then."""
 
-    def __init__(self, cluster, path, seed):
+    def __init__(self, cluster, path, folder, seed):
         self.cluster = cluster
+        self.folder = folder
         self.dice = random.Random(seed)
         self.command = [sys.executable, "-m", "render", "run", str(path), "--quiet"]
         self.nodes = [self.new_node(), self.new_node()]
@@ -54,11 +55,20 @@ class Storm:
                 self.driver = subprocess.Popen(
                     self.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
                 )
-                time.sleep(4)  # for it to begin
-            time.sleep(self.dice.uniform(0, 3))
+            self.wait_for_work(end)
+            time.sleep(self.dice.uniform(0, 2))
             self.strike()
         self.driver.kill()
         self.driver.wait()
+
+    def wait_for_work(self, end):
+        """Let a picture more be committed than when something was killed last."""
+        before = self.pictures()
+        while time.monotonic() < end and self.pictures() == before and self.driver.poll() is None:
+            time.sleep(0.05)
+
+    def pictures(self):
+        return len(list(self.folder.glob("*/*.png")))
 
     def strike(self):
         victim = self.dice.choices(["worker", "node", "driver"], [6, 2, 2])[0]
@@ -120,7 +130,7 @@ def test_after_a_storm_the_job_has_the_bytes_of_a_calm_run(make, calm, cluster, 
     job = make(f"storm{seed}", f"farm.gpus_per_worker={GPUS}")
     path = tmp_path / "job.yaml"
     path.write_text(dump_job(job))
-    storm = Storm(cluster, path, seed)
+    storm = Storm(cluster, path, store_folder(job), seed)
     try:
         storm.rage(SECONDS)
         assert storm.killed
