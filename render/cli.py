@@ -24,6 +24,7 @@ from rich.table import Table
 
 from render.errors import JobError, RenderError
 from render.spec.load import load_job
+from render.spec.reference import settings_table
 from render.spec.schema import job_schema
 
 FRAMES_FAILED, WRONG, INTERRUPTED = 1, 2, 130
@@ -296,9 +297,16 @@ def report(
 
 
 @app.command()
-def schema() -> None:
+def schema(
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print a table of all settings for people.")
+    ] = False,
+) -> None:
     """Print the JSON Schema of the job file, for editors."""
-    print(json.dumps(job_schema(), indent=2))
+    if markdown:
+        print(settings_table(), end="")
+    else:
+        print(json.dumps(job_schema(), indent=2))
 
 
 @app.command()

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from render.assembly import Extras, Mask, build_stylizer, check_shape, mask_tensor
 from render.errors import EngineError
+from render.metrics import Comparison, Motion, Shown, compare
 from render.motion.detail import detail, keep_detail
 from render.motion.flow import FloatMap, estimate_flow
 from render.motion.reliability import BoolMap, reliability_mask
@@ -64,12 +65,15 @@ class Painted:
         evaluations: evaluations made.
         loss: the parts of the loss at the end, weighted, by name.
         trace: number of an evaluation and the loss there, for some of them.
+        warping: comparison with the frame before along the motion, after the last stage of a frame
+            that was started along it; both frames as they are committed.
     """
 
     pixels: Pixels
     evaluations: int
     loss: dict[str, float]
     trace: tuple[tuple[int, float], ...] = ()
+    warping: Comparison | None = None
 
 
 class DivergedError(EngineError):
@@ -101,6 +105,7 @@ class Painter:
         self.device = device
         self._start = extras.start
         stages = stage_count(job)
+        self._last_stage = stages - 1
         self._evaluations = {
             cold: stage_evaluations(job, stages, cold=cold) for cold in (False, True)
         }
@@ -186,9 +191,13 @@ class Painter:
         pixels = (found.pixels[0] * 255).round().byte().permute(1, 2, 0).cpu().numpy()
         if previous is not None and still is not None:
             pixels = np.where(still, previous.result, pixels)  # also where colours are kept
-        return Painted(
-            np.ascontiguousarray(pixels), found.evaluations, loss, _sampled(found.trace[:, 0])
-        )
+        pixels = np.ascontiguousarray(pixels)
+        warping = None
+        if previous is not None and pull is not None and stage == self._last_stage:
+            motion = Motion(*self._motion(content, previous.content))
+            before = Shown(-1, previous.content, previous.result, {})
+            warping = compare(Shown(index, content, pixels, loss), before, motion)
+        return Painted(pixels, found.evaluations, loss, _sampled(found.trace[:, 0]), warping)
 
     def _warm_start(
         self, content: Pixels, previous: Previous, below: Pixels | None, still: BoolMap | None

@@ -21,6 +21,7 @@ from render.farm.events import (
     RunStarted,
     StageDone,
 )
+from render.farm.gauges import measured
 from render.finish import finish_picture, finish_video, picture_path
 from render.materials import Materials, masks_fingerprint, read_materials
 from render.media.encode import check_output
@@ -28,6 +29,7 @@ from render.media.images import ImageSource, check_output_names
 from render.media.source import MovingSource, open_source
 from render.plan import Plan, plan_units
 from render.report.live import LiveReport, keep_versions
+from render.schedule import evaluations_left
 from render.spec.job import Job
 from render.store import Store
 from render.weights import weights_digest
@@ -175,7 +177,7 @@ def run(
         plan = _settled_plan(job, prepared, store)
         wanted = set(plan.frames)
         reused = len(wanted & store.records.keys())
-        on_event(RunStarted(plan.total, reused, len(plan.shots), len(plan.units), store.folder))
+        on_event(_started(job, plan, store))
         for note in (*prepared.notes, *_damage(store)):
             on_event(Note(note))
         if verify:
@@ -218,7 +220,7 @@ def run(
         try:
             if reused < plan.total:
                 with connected(job.farm):
-                    driver.run(watch)
+                    driver.run(measured(watch, job.output.path.name))
             if not driver.failed:
                 _finish(job, plan, source, store, on_event, verify=verify)
                 store.drop_stages()
@@ -231,6 +233,22 @@ def run(
         store.write_summary(result.to_data())
         page.finish()
         return result
+
+
+def _started(job: Job, plan: Plan, store: Store) -> RunStarted:
+    done = store.records.keys()
+    by_shot = tuple((len(shot), sum(frame in done for frame in shot)) for shot in plan.shots)
+    stages = [record for record in store.stages.values() if record.frame not in done]
+    spent = sum(record.info.get("evaluations", 0) for record in stages)
+    return RunStarted(
+        plan.total,
+        sum(finished for _, finished in by_shot),
+        len(plan.shots),
+        len(plan.units),
+        store.folder,
+        max(0, evaluations_left(job, plan, done) - spent),
+        by_shot,
+    )
 
 
 def _damage(store: Store) -> Iterator[str]:

@@ -14,6 +14,7 @@ from render.farm.events import (
     FrameDone,
     FrameFailed,
     FrameRetried,
+    FrameSent,
     Note,
     OutputWritten,
     RunStarted,
@@ -24,6 +25,8 @@ from render.farm.events import (
 
 LINE_EVERY = 10.0
 """Seconds between two lines of progress in a log."""
+MOST_WORKERS = 4
+"""Workers of which a line tells what they do."""
 
 
 class Display:
@@ -36,8 +39,12 @@ class Display:
         self._total = 0
         self._reused = 0
         self._rendered = 0
+        self._failed = 0
         self._evaluations = 0
-        self._shots = 0
+        self._wanted = 0
+        self._by_shot: list[list[int]] = []
+        self._shot = "rendering"
+        self._tasks: dict[str, list[int]] = {}
         self._bar: Progress | None = None
         if console.is_terminal:
             self._bar = Progress(
@@ -45,9 +52,10 @@ class Display:
                 BarColumn(),
                 MofNCompleteColumn(),
                 TextColumn("{task.fields[pace]}"),
+                TextColumn("{task.fields[doing]}", style="dim"),
                 console=console,
             )
-            self._task = self._bar.add_task("preparing", total=None, pace="")
+            self._task = self._bar.add_task("preparing", total=None, pace="", doing="")
 
     def __enter__(self) -> Self:
         if self._bar is not None:
@@ -66,27 +74,51 @@ class Display:
             case Note():
                 self._say(event.text)
             case WorkerReady():
+                if not self._evaluations and not self._rendered:
+                    self._started = time.monotonic()  # what came before was no painting
+                self._tasks[event.worker] = []
                 gpus = f", GPU {', '.join(event.gpus)}" if event.gpus else ""
                 self._say(
                     f"{event.worker} is ready on {event.node} ({event.device}{gpus}; "
                     f"model loaded in {event.seconds:.1f} s)"
                 )
+            case FrameSent():
+                self._tasks.setdefault(event.worker, []).append(event.frame)
             case FrameDone():
-                self._advance(event)
+                self._count(event)
+                self._rendered += 1
+                if event.shot < len(self._by_shot) > 1:
+                    shot = self._by_shot[event.shot]
+                    shot[1] += 1
+                    self._shot = f"shot {event.shot + 1}/{len(self._by_shot)}: {shot[1]}/{shot[0]}"
+                self._tell()
             case StageDone():
-                self._evaluations += event.evaluations
+                self._count(event)
+                self._tell()
             case FrameRetried():
                 self._say(f"frame {event.frame} failed, trying again: {event.reason}", "yellow")
             case FrameFailed():
+                self._failed += 1
                 self._say(f"frame {event.frame} is set aside: {event.reason}", "red")
             case WorkerLost():
+                self._tasks.pop(event.worker, None)
                 self._say(f"{event.worker} died: {event.reason}", "yellow")
             case OutputWritten():
                 self._say(f"wrote {event.path} ({event.frames} frames)")
 
+    def doing(self) -> str:
+        """What each worker paints: `worker-1: frame 12`; of many workers the first few."""
+        each = [
+            f"{name}: frame {tasks[0]}" if tasks else f"{name}: waiting"
+            for name, tasks in self._tasks.items()
+        ]
+        more = len(each) - MOST_WORKERS
+        return ", ".join(each[:MOST_WORKERS] + ([f"and {more} more"] if more > 0 else []))
+
     def _begin(self, event: RunStarted) -> None:
         self._started = time.monotonic()
-        self._total, self._reused, self._shots = event.frames, event.reused, event.shots
+        self._total, self._reused, self._wanted = event.frames, event.reused, event.evaluations
+        self._by_shot = [list(shot) for shot in event.by_shot]
         reused = f", {event.reused} of them finished before" if event.reused else ""
         shots = f" in {event.shots} shots" if event.shots > 1 else ""
         self._say(f"{event.frames} frames{shots}{reused}; output in {event.folder}")
@@ -95,25 +127,46 @@ class Display:
                 self._task, total=event.frames, completed=event.reused, description="rendering"
             )
 
-    def _advance(self, event: FrameDone) -> None:
-        self._rendered += 1
+    def _count(self, event: FrameDone | StageDone) -> None:
+        """A worker is done with a frame, and with what it was sent before."""
         self._evaluations += event.evaluations
+        tasks = self._tasks.setdefault(event.worker, [])
+        if event.frame in tasks:  # after a fault it may have been sent twice
+            del tasks[: len(tasks) - tasks[::-1].index(event.frame)]
+
+    def _tell(self) -> None:
         done = self._reused + self._rendered
-        shot = f"shot {event.shot + 1}/{self._shots}" if self._shots > 1 else "rendering"
         if self._bar is not None:
-            self._bar.update(self._task, completed=done, description=shot, pace=self._pace())
+            self._bar.update(
+                self._task,
+                completed=done,
+                description=self._shot,
+                pace=self._pace(),
+                doing=self.doing(),
+            )
             return
         now = time.monotonic()
         if now - self._last_line >= LINE_EVERY or done == self._total:
             self._last_line = now
-            self._say(f"{done}/{self._total} frames, {shot}, {self._pace()}")
+            self._say(f"{done}/{self._total} frames, {self._shot}, {self._pace()}; {self.doing()}")
 
     def _pace(self) -> str:
-        """Speed and time left, from what this run rendered: reused frames cost nothing."""
+        """Speed and time left, from what this run made: reused frames cost nothing."""
         seconds = max(time.monotonic() - self._started, 1e-3)
-        left = (self._total - self._reused - self._rendered) * seconds / self._rendered
+        frames = self._total - self._reused - self._failed
+        if self._wanted and self._evaluations:
+            left = seconds * max(0, self._wanted - self._evaluations) / self._evaluations
+        elif self._rendered:
+            left = seconds * (frames - self._rendered) / self._rendered
+        else:
+            return ""
+        if self._rendered >= frames:
+            left = 0
         clock = f"{int(left) // 3600}:{int(left) // 60 % 60:02}:{int(left) % 60:02}"
-        return f"{self._evaluations / seconds:.1f} evaluations/s, {clock} left"
+        return (
+            f"{self._rendered / seconds:.2g} frames/s, "
+            f"{self._evaluations / seconds:.1f} evaluations/s, {clock} left"
+        )
 
     def _say(self, text: str, colour: str | None = None) -> None:
         text = escape(text)

@@ -7,7 +7,7 @@ of a unit the latest stage that has a frame to give) is done here with counters 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from render.plan import Plan, Unit
@@ -101,6 +101,20 @@ def in_evaluations(job: Job, plan: Plan) -> Part:
         return Part(plan, (1,) * stages, (1,) * stages)
     cold, warm = (stage_evaluations(job, stages, cold=each) for each in (True, False))
     return Part(plan, cold, warm)
+
+
+def evaluations_left(job: Job, plan: Plan, done: Container[int]) -> int:
+    """Evaluations of the frames that are not done."""
+    if job.engine == "passthrough":
+        return 0
+    part = in_evaluations(job, plan)
+    cold, warm = int(sum(part.cold)), int(sum(part.warm))
+    return sum(
+        cold if n == 0 or not unit.chained else warm
+        for unit in plan.units
+        for n, frame in enumerate(unit.frames)
+        if frame not in done
+    )
 
 
 def forecast(parts: Sequence[Part]) -> Forecast:

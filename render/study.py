@@ -17,6 +17,7 @@ from render.farm.events import (
     FrameDone,
     FrameFailed,
     FrameRetried,
+    FrameSent,
     Note,
     OnEvent,
     OutputWritten,
@@ -180,7 +181,7 @@ def _of_cell(event: Event, number: int, label: str) -> Event:
             return replace(event, reason=f"cell {label}: {event.reason}")
         case OutputWritten():
             return Note(f"cell {label}: finished, in {event.path}")
-        case WorkerReady() | WorkerLost() | FrameDone() | StageDone():
+        case WorkerReady() | WorkerLost() | FrameSent() | FrameDone() | StageDone():
             return replace(event, worker=f"cell {number} {event.worker}")
     return event
 

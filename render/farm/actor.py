@@ -17,6 +17,7 @@ from render.errors import FarmError
 from render.materials import Materials
 from render.media.frames import Frame
 from render.media.stills import encode_png
+from render.metrics import Comparison
 from render.painter import Painter, Pixels, Previous
 from render.rescue import Rescuer
 from render.settle import settle
@@ -52,6 +53,7 @@ class Reply:
 
     Attributes:
         attempt: that of the task.
+        warping: how far it is from the frame before, of a frame's last stage; see `Painted`.
         changed: settings that were changed to get it, by key.
     """
 
@@ -63,6 +65,7 @@ class Reply:
     loss: dict[str, float]
     trace: tuple[tuple[int, float], ...]
     attempt: int
+    warping: Comparison | None
     changed: dict[str, object]
 
 
@@ -172,5 +175,6 @@ class Worker:
             painted.loss,
             painted.trace,
             task.attempt,
+            painted.warping,
             changed,
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections import deque
+from dataclasses import asdict
 
 import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
@@ -21,6 +22,7 @@ from render.farm.events import (
     FrameDone,
     FrameFailed,
     FrameRetried,
+    FrameSent,
     Note,
     OnEvent,
     StageDone,
@@ -102,10 +104,12 @@ class Driver:
             if lane is None:
                 return
             try:
-                hand.paint(lane)
+                frame = hand.paint(lane)
             except FrameError as error:
                 # What cannot be read now cannot be read by another worker either.
                 self._set_aside(error.frame, str(error))
+            else:
+                self._on_event(FrameSent(frame, lane.stage, lane.unit.shot, hand.name))
 
     def _lane_for(self, hand: Hand) -> Lane | None:
         """The lane whose next frame a worker should paint, if there is one.
@@ -214,12 +218,16 @@ class Driver:
             "trace": reply.trace,
             "at": round(time.time(), 3),
         }
+        if reply.warping is not None:
+            about["warping"] = asdict(reply.warping)
         if reply.changed:
             about["changed"] = reply.changed
         if reply.stage < unit.stages - 1:
             file = f"stages/{reply.frame:06}.{reply.stage}.png"
             self._store.commit(reply.frame, file, reply.data, about, stage=reply.stage)
-            self._on_event(StageDone(reply.frame, reply.stage, hand.name, reply.evaluations))
+            self._on_event(
+                StageDone(reply.frame, reply.stage, hand.name, reply.evaluations, reply.seconds)
+            )
             return
         self._store.commit(reply.frame, f"frames/{reply.frame:06}.png", reply.data, about)
         self._on_event(

@@ -20,6 +20,8 @@ class RunStarted:
         shots: number of shots.
         units: number of units.
         folder: where the frames and the ledger lie.
+        evaluations: that are still to be made, at most.
+        by_shot: frames of each shot, and how many of them are finished.
     """
 
     frames: int
@@ -27,6 +29,8 @@ class RunStarted:
     shots: int
     units: int
     folder: Path
+    evaluations: int = 0
+    by_shot: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,23 @@ class WorkerReady:
     device: str
     gpus: tuple[str, ...]
     seconds: float
+
+
+@dataclass(frozen=True)
+class FrameSent:
+    """A frame, or a stage of it, went to a worker, which paints it after those that it has already.
+
+    Attributes:
+        frame: index in the source.
+        stage: from 0.
+        shot: number of its shot.
+        worker: who paints it.
+    """
+
+    frame: int
+    stage: int
+    shot: int
+    worker: str
 
 
 @dataclass(frozen=True)
@@ -89,12 +110,14 @@ class StageDone:
         stage: from 0.
         worker: who painted it.
         evaluations: evaluations that it took.
+        seconds: time that painting took.
     """
 
     frame: int
     stage: int
     worker: str
     evaluations: int
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -155,6 +178,7 @@ Event = (
     RunStarted
     | Note
     | WorkerReady
+    | FrameSent
     | FrameDone
     | StageDone
     | FrameRetried

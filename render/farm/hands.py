@@ -48,8 +48,8 @@ class Hand:
             self.since = time.monotonic()
         self.calls[call] = work
 
-    def paint(self, lane: Lane) -> None:
-        """Send it a lane's next frame.
+    def paint(self, lane: Lane) -> int:
+        """Send it a lane's next frame, and say which.
 
         Raises:
             FrameError: the frame cannot be read.
@@ -60,6 +60,7 @@ class Hand:
         self.held = {line: frame for line, frame in self.held.items() if line[0] == unit}
         self.held[unit, stage] = task.frame.index
         self.send(self.actor.paint.remote(task), (lane, task.frame.index))
+        return task.frame.index
 
     def patience(self, timeout: float) -> float | None:
         """Seconds until it is to be taken for hung; `None` if it has nothing to do, or waits for a node.

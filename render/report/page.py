@@ -7,6 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import quote
 
@@ -157,17 +158,26 @@ def _traces(facts: Facts) -> dict[str, list[tuple[float, float]]]:
 
 
 def _calm(facts: Facts) -> Mapping[str, list[tuple[float, float]]]:
-    lines: dict[str, list[tuple[float, float]]] = {"result": [], "source (its floor)": []}
-    for each in facts.metrics:
-        one = each["back"].get("1")
-        if one is not None:
-            lines["result"].append((each["frame"], one["error"]))
-            lines["source (its floor)"].append((each["frame"], one["floor"]))
-    return lines
+    """What the workers found while they painted, or what was measured afterwards."""
+    found = {each["frame"]: each["back"].get("1") for each in facts.metrics}
+    found |= {
+        frame: facts.records[frame].info.get("warping")
+        for frame in facts.frames
+        if "warping" in facts.records[frame].info
+    }
+    compared = [(frame, one) for frame, one in sorted(found.items()) if one is not None]
+    return {
+        "result": [(frame, one["error"]) for frame, one in compared],
+        "source (its floor)": [(frame, one["floor"]) for frame, one in compared],
+    }
 
 
 def _seams(facts: Facts) -> list[float]:
-    return [each["frame"] for each in facts.metrics if each.get("seam")]
+    """Frames that begin a unit inside a shot."""
+    pairs = pairwise(facts.plan.units)
+    return [
+        after.frames[0] for before, after in pairs if before.shot == after.shot and after.chained
+    ]
 
 
 def _work(facts: Facts) -> dict[str, list[tuple[float, float, str]]]:

@@ -1,0 +1,76 @@
+"""What a person sees of a run."""
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from render.farm.events import FrameDone, FrameFailed, FrameSent, RunStarted, WorkerLost
+from render.progress import Display
+
+
+@pytest.fixture
+def shown():
+    """A display that writes into a log, and the log."""
+    log = io.StringIO()
+    return Display(Console(file=log, width=200)), log
+
+
+def done(frame, worker="worker-1"):
+    return FrameDone(frame, 0, 0, worker, 1.0, 10, {"style": 1.0})
+
+
+def test_it_says_what_each_worker_paints(shown):
+    display, _ = shown
+    for frame, worker in ((3, "worker-1"), (4, "worker-1"), (9, "worker-2")):
+        display(FrameSent(frame, 0, 0, worker))
+    assert display.doing() == "worker-1: frame 3, worker-2: frame 9"
+    display(done(3))
+    assert display.doing() == "worker-1: frame 4, worker-2: frame 9"
+    display(WorkerLost("worker-2", "gone"))
+    assert display.doing() == "worker-1: frame 4"
+    display(FrameSent(4, 0, 0, "worker-1"))  # once more, after a fault
+    display(done(4))
+    assert display.doing() == "worker-1: waiting"
+
+
+def test_of_many_workers_it_names_the_first_few(shown):
+    display, _ = shown
+    for number in range(20):
+        display(FrameSent(number, 0, 0, f"worker-{number}"))
+    assert display.doing().endswith("worker-3: frame 3, and 16 more")
+
+
+def test_reused_frames_do_not_make_the_time_left_look_short(shown, monkeypatch):
+    display, log = shown
+    now = iter([100.0, 110.0, 110.0])
+    monkeypatch.setattr("render.progress.time.monotonic", lambda: next(now, 110.0))
+    display(RunStarted(100, 98, 1, 1, Path("out")))
+    display(done(98))
+    assert "99/100 frames" in log.getvalue()
+    assert "0:00:10 left" in log.getvalue()
+
+
+def test_time_left_goes_by_evaluations_since_first_frames_take_more_than_later_ones(
+    shown, monkeypatch
+):
+    display, log = shown
+    now = iter([100.0])
+    monkeypatch.setattr("render.progress.time.monotonic", lambda: next(now, 110.0))
+    display(RunStarted(11, 0, 1, 1, Path("out"), evaluations=40 + 10 * 10))
+    display(FrameDone(0, 0, 0, "worker-1", 1.0, 40, {}))
+    assert "4.0 evaluations/s, 0:00:25 left" in log.getvalue()
+
+
+def test_it_counts_by_shot_and_in_all(shown):
+    display, log = shown
+    display(RunStarted(9, 2, 2, 2, Path("out"), by_shot=((4, 2), (5, 0))))
+    display(done(2))
+    assert "3/9 frames, shot 1/2: 3/4" in log.getvalue()
+
+
+def test_failures_are_told_as_they_happen_whatever_is_in_them(shown):
+    display, log = shown
+    display(FrameFailed(7, "[bold]no such[/] file"))
+    assert "frame 7 is set aside: [bold]no such[/] file" in log.getvalue()
