@@ -17,6 +17,7 @@ from imageio_ffmpeg import get_ffmpeg_exe
 
 from render.errors import RenderError
 from render.farm.cluster import connected, try_actor
+from render.machine import free_memory, memory
 from render.spec.job import Farm
 
 ENCODERS = {"h264": "libx264", "h265": "libx265", "av1": "libsvtav1", "vp9": "libvpx-vp9"}
@@ -143,10 +144,10 @@ def _room(folder: Path) -> Iterator[Finding]:
     low = free < LEAST_DISK
     mend = "free some, or set output.path to another disk"
     yield Finding("disk", "warning" if low else "ok", f"{free:.0f} GB free", mend if low else "")
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
-    low = memory < LEAST_MEMORY
+    low = free_memory() / 1e9 < LEAST_MEMORY
     mend = "set output.size=512 and farm.workers=1"
-    yield Finding("memory", "warning" if low else "ok", f"{memory:.0f} GB", mend if low else "")
+    found = f"{memory() / 1e9:.0f} GB, {free_memory() / 1e9:.0f} GB of them free"
+    yield Finding("memory", "warning" if low else "ok", found, mend if low else "")
 
 
 def _ray(address: str | None) -> Iterator[Finding]:

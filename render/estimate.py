@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -15,6 +13,7 @@ import torch
 from PIL import Image
 
 from render.assembly import scales_of
+from render.machine import free_memory
 from render.materials import read_materials
 from render.media.frames import Pixels
 from render.media.images import ImageSource
@@ -137,7 +136,7 @@ def estimate(parts: Sequence[Ahead]) -> Estimate:
     beside = 1 if gpu else min(here, cores, MOST_AT_ONCE)
     together = Line(try_painting(one.job, materials, contents, beside)) if beside > 1 else alone
     memory = int(max(alone.memory(part.largest) for part in parts))
-    room = torch.cuda.get_device_properties(0).total_memory if gpu else _free_memory()
+    room = torch.cuda.get_device_properties(0).total_memory if gpu else free_memory()
     costs = [[_costs(line, part) for part in parts] for line in (alone, together)]
     seconds = {}
     if sum(part.steps for part in costs[0]) <= MOST_STEPS:
@@ -239,11 +238,3 @@ def _warnings(
             f"{room / 1e9:.1f} GB free; set farm.workers={max(1, room // memory)}"
         ]
     return []
-
-
-def _free_memory() -> int:
-    """Bytes that programs can still have."""
-    with suppress(OSError, StopIteration):
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith("MemAvail")) * 1024
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -29,7 +29,7 @@ def tried(monkeypatch):
         return [Trial(n, n * 1e-3, 0.01, 500 * MB + 100 * n, 2.0) for n in sizes]
 
     monkeypatch.setattr(module, "try_painting", make)
-    monkeypatch.setattr(module, "_free_memory", lambda: 8000 * MB)
+    monkeypatch.setattr(module, "free_memory", lambda: 8000 * MB)
 
 
 def ahead(job):
@@ -86,7 +86,7 @@ def test_the_cells_of_a_study_are_counted_together(video_job, tried):
 
 
 def test_a_frame_that_will_not_fit_is_told_with_the_size_that_will(video_job, tried, monkeypatch):
-    monkeypatch.setattr(module, "_free_memory", lambda: 500 * MB + 100 * 96 * 27)
+    monkeypatch.setattr(module, "free_memory", lambda: 500 * MB + 100 * 96 * 27)
     (warning,) = estimate(ahead(video_job("farm.workers=1"))).warnings
     assert "a frame will not fit" in warning
     assert "use a larger machine" in warning
@@ -95,7 +95,7 @@ def test_a_frame_that_will_not_fit_is_told_with_the_size_that_will(video_job, tr
 def test_workers_that_will_not_fit_are_told_with_the_number_that_will(
     video_job, tried, monkeypatch
 ):
-    monkeypatch.setattr(module, "_free_memory", lambda: 900 * MB)
+    monkeypatch.setattr(module, "free_memory", lambda: 900 * MB)
     (warning,) = estimate(ahead(video_job("farm.workers=2"))).warnings
     assert "2 workers take about 1.0 GB" in warning
     assert "farm.workers=1" in warning

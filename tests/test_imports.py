@@ -12,7 +12,7 @@ FLOORS = [
     {"errors"},
     {"spec", "files", "ledger"},
     {"style", "motion", "media"},
-    {"weights", "sample", "settle"},
+    {"weights", "sample", "settle", "machine"},
     {"assembly"},
     {"materials"},
     {"assembly"},

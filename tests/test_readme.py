@@ -3,9 +3,13 @@
 import re
 from pathlib import Path
 
+import ray
+import yaml
+from PIL import Image
 from typer.testing import CliRunner
 
 from render.cli import app
+from render.spec.reference import settings_table
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text()
@@ -55,3 +59,52 @@ def test_the_job_in_it_is_right(tmp_path):
     path.write_text(example)
     result = CliRunner().invoke(app, ["check", str(path)])
     assert result.exit_code == 0, result.output
+
+
+def test_the_settings_in_it_are_those_of_the_schema():
+    _, _, rest = TEXT.partition("<!-- settings -->\n")
+    assert rest.partition("<!-- end of settings -->")[0] == settings_table(), (
+        "write it anew: sed -i -e '/<!-- settings -->/,/<!-- end/{//!d}' README.md; "
+        "render schema --markdown | sed -i '/<!-- settings -->/r /dev/stdin' README.md"
+    )
+
+
+def test_its_pictures_are_there_and_small():
+    named = re.findall(r"!\[[^]]+\]\(([^)]+)\)", TEXT)
+    assert named[0] == "jobs/pictures/styles.jpg"
+    sizes = [path.stat().st_size for path in (ROOT / "jobs").rglob("*") if path.is_file()]
+    assert max(sizes) <= 1_000_000
+    assert sum(sizes) <= 3_000_000
+    for name in named:
+        with Image.open(ROOT / name) as picture:
+            assert min(picture.size) > 200
+
+
+def test_the_job_for_kubernetes_is_for_this_ray_and_runs_a_command_of_ours():
+    job = yaml.safe_load(next(block for block in blocks("yaml") if "RayJob" in block))
+    cluster = job["spec"]["rayClusterSpec"]
+    assert (job["apiVersion"], job["kind"]) == ("ray.io/v1", "RayJob")
+    assert cluster["rayVersion"] == ray.__version__
+    assert job["spec"]["entrypoint"].startswith("python -m render run ")
+    (worker,) = cluster["workerGroupSpecs"]
+    for pod in (cluster["headGroupSpec"], worker):
+        (container,) = pod["template"]["spec"]["containers"]
+        assert container["resources"]["limits"]["cpu"]
+
+
+def test_the_commands_for_a_clip_of_your_own_run(tmp_path, clip, style_picture, monkeypatch):
+    for name, source in (("clips/holiday.mp4", clip), ("styles/starry_night.jpg", style_picture)):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_bytes(source.read_bytes())
+    example = next(block for block in blocks("yaml") if "holiday.mp4" in block)
+    quick = "engine: passthrough\n"
+    (tmp_path / "holiday.yaml").write_text(example.replace("0-119", "0-11") + quick)
+    monkeypatch.chdir(tmp_path)
+    commands = next(block for block in blocks("sh") if "render check" in block).splitlines()
+    assert [command.split()[1] for command in commands] == ["check", "preview", "plan", "run"]
+    for command in commands:
+        result = CliRunner().invoke(app, command.replace("--frame 60", "--frame 6").split()[1:])
+        assert result.exit_code == 0, (command, result.output)
+    assert (tmp_path / "out/holiday.mp4").is_file()
+    assert (tmp_path / "out/holiday.render/report.html").is_file()
+    assert (tmp_path / "out/holiday.render/preview/000006.png").is_file()

@@ -42,6 +42,12 @@ def test_a_study_is_a_grid_whose_last_key_varies_fastest(job_of):
     assert not any(cell.job.study for cell in cells)
 
 
+def test_of_many_layers_the_label_names_the_first_and_the_last(job_of):
+    layers = {f"relu{n}_1": 1 for n in range(1, 6)}
+    (cell,) = expand_study(job_of(f"study: {{style.layers: [{layers}]}}\n"))
+    assert cell.label == "relu1_1 … relu5_1"
+
+
 def test_files_of_a_pattern_are_values_relative_to_the_job_file(job_of, tmp_path):
     (tmp_path / "styles").mkdir()
     for name in ("b.jpg", "a.jpg", "note.txt"):

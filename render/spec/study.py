@@ -19,6 +19,8 @@ from render.spec.media import VideoInput
 from render.spec.overrides import WrongError, put_value
 
 MOST_CELLS = 1000
+MOST_NAMES = 3
+"""Names in a label that are all said; of more, the first and the last."""
 FIXED = ("version", "extends", "preset", "objective", "study", "farm", "output.path")
 """Keys that are the same in all cells: other keys follow from them, or they paint nothing."""
 
@@ -130,7 +132,8 @@ def _label(key: str, value: object) -> str:
             return value.stem
         case dict():
             inside = [str(value["path"])] if "path" in value else list(map(str, value))
-            return " + ".join(Path(each).stem for each in inside)
+            names = [Path(each).stem for each in inside]
+            return " + ".join(names) if len(names) <= MOST_NAMES else f"{names[0]} … {names[-1]}"
         case list() | tuple():
             return " + ".join(_label("", item) for item in value)
         case str():
