@@ -138,10 +138,9 @@ def _cells(pairs: Sequence[tuple[Planned, Part]]) -> Table:
 
 
 def _show_estimate(found: Estimate, console: Console) -> None:
+    later = f"; if it starts from the one before: {found.later:.1f} s" if found.later else ""
     console.print(
-        f"work on a frame, as tried on this machine: {found.first:.1f} s; "
-        f"if it starts from the one before: {found.later:.1f} s",
-        soft_wrap=True,
+        f"work on a frame, as tried on this machine: {found.first:.1f} s{later}", soft_wrap=True
     )
     table = Table("workers", "time", "speed-up", "memory", box=None)
     alone = last = found.seconds.get(1, 0.0)

@@ -62,7 +62,7 @@ class Estimate:
     Attributes:
         seconds: from the command to the last frame, by the number of workers.
         first: seconds of work on a frame that follows no other.
-        later: seconds of work on one that does.
+        later: seconds of work on one that does; 0 if none does.
         memory: bytes that one worker takes.
         room: bytes that there are here, of the GPU if there is one.
         here: workers that this machine would have; times for more assume machines like this one.
@@ -149,7 +149,7 @@ def estimate(parts: Sequence[Ahead]) -> Estimate:
     return Estimate(
         seconds,
         sum(first.cold),
-        sum(first.warm),
+        sum(first.warm) if any(unit.chained for unit in one.plan.units) else 0.0,
         memory,
         room,
         here,

@@ -77,7 +77,7 @@ def test_its_pictures_are_there_and_small():
     assert sum(sizes) <= 3_000_000
     for name in named:
         with Image.open(ROOT / name) as picture:
-            assert min(picture.size) > 200
+            assert min(picture.size) > 100
 
 
 def test_the_job_for_kubernetes_is_for_this_ray_and_runs_a_command_of_ours():
