@@ -78,7 +78,9 @@ class DryRun:
             plan = self.planned[0].plan
             console.print(_units(self.planned[0]))
             rows = len(plan.units)
-            what = f"{len(plan.shots)} shots, {rows} units that can run side by side"
+            what = (
+                f"{_many(len(plan.shots), 'shot')}, {_many(rows, 'unit')} that can run side by side"
+            )
         if rows > MOST_ROWS:
             console.print(f"... and {rows - MOST_ROWS} more; --json lists them all")
         console.print(
@@ -159,6 +161,10 @@ def _show_estimate(found: Estimate, console: Console) -> None:
         console.print(table)
     for warning in found.warnings:
         console.print(f"warning: {warning}", style="yellow", soft_wrap=True)
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def clock(seconds: float) -> str:
