@@ -30,11 +30,14 @@ def contact_sheet(pictures: Sequence[tuple[str, Pixels]], columns: int | None = 
         images.append((label, image))
     few = len(images) <= ONE_ROW
     columns = columns or (len(images) if few else math.ceil(math.sqrt(len(images))))
-    wide = max(image.width for _, image in images)
+    font = ImageFont.load_default(15)
+    longest = max(font.getlength(" ".join(label.split())) for label, _ in images)
+    # Small pictures stand apart, rather than that their labels lose what tells them apart.
+    wide = max(*(image.width for _, image in images), min(math.ceil(longest), LONG_SIDE))
     high = max(image.height for _, image in images) + LINE
     rows = -(-len(images) // columns)
     sheet = Image.new("RGB", (GAP + columns * (wide + GAP), GAP + rows * (high + GAP)), PAPER)
-    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(15)
+    pen = ImageDraw.Draw(sheet)
     for number, (label, image) in enumerate(images):
         left = GAP + number % columns * (wide + GAP)
         top = GAP + number // columns * (high + GAP)
