@@ -10,11 +10,14 @@ os.environ["OMP_NUM_THREADS"] = "1"
 os.environ.pop("RAY_ADDRESS", None)
 
 import socket
+import subprocess
 import sys
 import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import ray
 import torch
@@ -73,6 +76,34 @@ def cluster():
     ray.shutdown()
     cluster.shutdown()
     patch.undo()
+
+
+@contextmanager
+def own_head(log, *options, **environment):
+    """A Ray head of its own, apart from the shared one; what is left of it is killed in the end."""
+    ray_command = str(Path(sys.executable).with_name("ray"))
+    command = [ray_command, "start", "--head", "--block", "--num-cpus=1", *options]
+    with log.open("wb") as file:
+        process = psutil.Popen(command, env={**os.environ, **environment}, stdout=file, stderr=file)
+    try:
+        yield process
+    finally:
+        for member in [*process.children(recursive=True), process]:
+            with suppress(psutil.NoSuchProcess):
+                member.kill()
+        process.wait()
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 256 kB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("only the administrator may mount a small disk")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
 
 
 @pytest.fixture(scope="session")

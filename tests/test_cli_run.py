@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from contextlib import suppress
 import psutil
 import pytest
 import yaml
+from conftest import free_port, own_head
 from typer.testing import CliRunner
 
 from render.cli import app
@@ -37,13 +39,13 @@ def call(path, *arguments):
     return result.exit_code, json.loads(result.stdout.splitlines()[-1]), result.stderr
 
 
-def start(path, *arguments):
+def start(path, *arguments, **environment):
     return subprocess.Popen(
         [sys.executable, "-m", "render", "run", str(path), *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
     )
 
 
@@ -132,6 +134,44 @@ def test_an_interrupted_run_says_how_to_go_on_or_stops_at_once_when_asked_again(
     with Store(job) as store:
         assert not store.damaged
         assert 1 <= len(store.records) < 12
+
+
+@pytest.mark.slow
+def test_a_head_that_goes_ends_the_run_and_its_workers_and_another_ray_finishes_it(
+    job_file, tmp_path, cluster
+):
+    job, path = job_file("headless.mp4", "optimize.warm_evaluations=40", "farm.workers=1")
+    impatient = {"RAY_gcs_rpc_server_reconnect_timeout_s": "3"}  # instead of a minute
+    port = free_port()
+    options = ("--include-dashboard=false", f"--port={port}")
+    with own_head(tmp_path / "ray.log", *options, **impatient) as head:
+        wait_for_port(port)
+        process = start(path, f"farm.address=127.0.0.1:{port}", **impatient)
+        wait_for_frames(job, process, 1)
+        family = head.children(recursive=True)
+        workers = [one for one in family if " ".join(cmdline(one)).startswith("ray::Worker")]
+        assert workers
+        for one in [*family, head]:
+            if one.name() in ("gcs_server", "raylet", "ray"):
+                one.kill()
+        process.communicate(timeout=120)
+        assert process.returncode not in (0, 130)
+        assert not psutil.wait_procs(workers, timeout=30)[1]
+    code, outcome, _ = call(path)
+    assert (code, outcome["frames_done"]) == (0, 12)
+    assert outcome["frames_reused"] >= 1
+
+
+def wait_for_port(port):
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except OSError:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        else:
+            return
 
 
 def assert_nobody_is_left(cluster):

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from contextlib import suppress
@@ -15,7 +16,7 @@ import torch
 from conftest import smooth_noise
 from PIL import Image
 
-from render.errors import EngineError, WeightsError
+from render.errors import EngineError, OutputError, WeightsError
 from render.farm import driver, hands
 from render.farm.actor import Worker
 from render.farm.events import (
@@ -246,6 +247,28 @@ def test_frames_after_one_that_was_set_aside_in_a_wave_come_out_the_same_on_any_
         found.append(frame_bytes(job))
     assert found[0] == found[1]
     assert {name: calm[name] for name in ("000000.png", "000001.png")}.items() <= found[0].items()
+
+
+def test_a_full_disk_ends_the_run_before_any_frame_or_amid_them_until_there_is_space(
+    video_job, small_disk
+):
+    job = video_job("engine=passthrough", "farm.workers=1", f"output.path={small_disk}/out.mp4")
+    ballast, events = small_disk / "ballast", []
+    with suppress(OSError), ballast.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+    with pytest.raises(OutputError, match="No space left"):
+        run(job, on_event=events.append)
+    assert not of(WorkerReady, events)
+
+    os.truncate(ballast, ballast.stat().st_size // 4096 * 4096 - 110_000)
+    with pytest.raises(OutputError, match="No space left"):
+        run(job, on_event=events.append)
+    assert not list(small_disk.rglob("*.part"))
+
+    ballast.unlink()
+    subprocess.run(["mount", "-o", "remount,size=8m", str(small_disk)], check=True)
+    assert run(job).status == "finished"
 
 
 def test_a_worker_that_dies_leaves_no_process_behind(video_job):

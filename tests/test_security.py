@@ -4,12 +4,10 @@ import os
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 
-import psutil
 import pytest
-from conftest import free_port
+from conftest import free_port, own_head
 
 from render.spec.load import dump_job
 from render.store import store_folder
@@ -73,29 +71,17 @@ def test_secrets_of_the_environment_show_nowhere(cluster, video_job, tmp_path):
 @pytest.fixture
 def guarded(tmp_path):
     """Address of the dashboard of a Ray that asks for a token."""
-    environment = {**os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": SECRET}
-    dashboard = free_port()
-    command = [
-        *(str(Path(sys.executable).with_name("ray")), "start", "--head", "--block", "--num-cpus=1"),
-        *(
-            "--include-dashboard=true",
-            "--dashboard-host=127.0.0.1",
-            f"--dashboard-port={dashboard}",
-        ),
-        *(f"--port={free_port()}", f"--dashboard-agent-listen-port={free_port()}"),
-    ]
-    with (tmp_path / "ray.log").open("wb") as log:
-        process = psutil.Popen(
-            command,
-            env=environment,
-            stdout=log,
-            stderr=log,
-        )
-    yield f"http://127.0.0.1:{dashboard}"
-    for member in [*process.children(recursive=True), process]:
-        with suppress(psutil.NoSuchProcess):
-            member.kill()
-    process.wait()
+    port = free_port()
+    options = (
+        "--include-dashboard=true",
+        "--dashboard-host=127.0.0.1",
+        f"--dashboard-port={port}",
+        f"--port={free_port()}",
+        f"--dashboard-agent-listen-port={free_port()}",
+    )
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": SECRET}
+    with own_head(tmp_path / "ray.log", *options, **token):
+        yield f"http://127.0.0.1:{port}"
 
 
 def test_a_cluster_with_a_token_takes_no_job_without_it(guarded, monkeypatch):

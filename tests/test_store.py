@@ -2,7 +2,6 @@
 
 import json
 import multiprocessing
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -103,18 +102,6 @@ def test_temporary_files_of_a_killed_run_are_swept_away(video_job):
         left.write_bytes(b"half a fra")
     with Store(video_job()):
         assert not left.exists()
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 256 kB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("only the administrator may mount a small disk")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
 
 
 def test_a_full_disk_is_said_leaves_nothing_half_written_and_can_be_gone_on_from(
