@@ -258,14 +258,27 @@ def _painting_of(job: Job) -> dict[str, Any]:
 def _painting(data: dict[str, Any]) -> dict[str, Any]:
     """The settings that decide what the frames look like.
 
-    Left out: the farm, but for its threads, which change rounding, and how the video is encoded.
+    Left out: the farm, but for its threads, which change rounding, how the video is encoded, and the
+    folders of files: what is in those the plan's fingerprint says, and a job may go on elsewhere, where
+    a cluster has unpacked it for example.
     """
     kept = {key: value for key, value in data.items() if key not in ("farm", "output")}
     output = data.get("output", {})
     kept["output"] = {key: output.get(key) for key in _PAINTING_KEYS}
     threads = data.get("farm", {}).get("cpus_per_worker")
     kept["farm"] = {"cpus_per_worker": threads}
-    return kept
+    named: dict[str, Any] = _without_folders(kept)
+    return named
+
+
+def _without_folders(value: Any) -> Any:  # noqa: ANN401 - any tree of plain data
+    if isinstance(value, dict):
+        return {key: _without_folders(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_without_folders(inner) for inner in value]
+    if isinstance(value, str) and value.startswith("/"):
+        return Path(value).name
+    return value
 
 
 def _changes(old: object, new: object, key: str = "") -> Iterator[str]:

@@ -1,11 +1,18 @@
 """The quickstart handed to a real cluster through Ray's Jobs API, both ways that the README shows."""
 
 import json
+import shlex
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+from ray.job_submission import JobStatus, JobSubmissionClient
+
+from render.pipeline import run
+from render.spec.load import load_job
+from render.store import Store, store_folder
 
 ROOT = Path(__file__).parents[1]
 SHORT = [
@@ -56,3 +63,34 @@ def test_render_submit_does_the_same_also_with_odd_file_names(dashboard, tmp_pat
     outcome = outcome_in(log)
     assert (outcome["status"], outcome["frames_done"]) == ("finished", 28)
     assert output.is_file()
+
+
+@pytest.mark.slow
+def test_a_job_that_is_stopped_leaves_a_sound_ledger_and_is_gone_on_with(dashboard, tmp_path):
+    settings = [*SHORT, f"output.path={tmp_path}/clip.mp4", "optimize.warm_evaluations=60"]
+    client = JobSubmissionClient(dashboard)
+    number = client.submit_job(
+        entrypoint=shlex.join([*RENDER, *settings]), runtime_env={"working_dir": str(ROOT)}
+    )
+    job = load_job(ROOT / "jobs/quickstart.yaml", settings)
+    frames = store_folder(job) / "frames"
+    wait_until(lambda: list(frames.glob("*.png")))
+    client.stop_job(number)
+    wait_until(lambda: client.get_job_status(number).is_terminal())
+    assert client.get_job_status(number) == JobStatus.STOPPED
+    with Store(job) as store:
+        assert not store.damaged
+        done = len(store.records)
+    assert 1 <= done < 4
+    summary = run(job)
+    assert (summary.status, summary.frames_reused) == ("finished", done)
+
+
+RENDER = ["python", "-m", "render", "run", "jobs/quickstart.yaml"]
+
+
+def wait_until(happened):
+    deadline = time.monotonic() + 120
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

@@ -164,6 +164,17 @@ def test_settings_that_change_no_pixel_may_change(video_job, override):
         assert store.records.keys() == {0}
 
 
+def test_a_job_goes_on_where_its_files_lie_elsewhere_but_not_with_files_of_other_names(
+    video_job, clip, tmp_path
+):
+    with Store(video_job()) as store:
+        commit(store, 0)
+    with Store(video_job(f"input.path={tmp_path}/elsewhere/{clip.name}")) as store:
+        assert store.records.keys() == {0}
+    with pytest.raises(OutputError, match=r'input\.path: "clip.mp4" → "other.mp4"'):
+        Store(video_job(f"input.path={tmp_path}/other.mp4"))
+
+
 def test_fresh_starts_over(video_job):
     with Store(video_job()) as store:
         commit(store, 0)
