@@ -212,3 +212,15 @@ def test_a_start_is_named_or_a_path(tmp_path, monkeypatch):
     for name in ("content", "noise", "style"):
         assert job(optimize={"start": name}).optimize.start == name
     assert job(optimize={"start": "a.png"}).optimize.start == tmp_path / "a.png"
+
+
+def test_procedural_weights_bring_content_layers_of_their_own_and_the_job_has_the_last_word():
+    made = job(model={"weights": "procedural"})
+    assert made.content.layers == {"relu1_2": 1, "relu4_2": 3}
+    assert job().content.layers == {"relu4_2": 1}
+    assert job(model={"weights": "procedural"}, objective="neural-style").content.layers == {
+        "relu4_2": 1
+    }
+    own = job(model={"weights": "procedural"}, content={"layers": {"relu3_1": 1}})
+    assert own.content.layers == {"relu3_1": 1}
+    assert Job.model_validate(made.model_dump()) == made

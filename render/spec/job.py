@@ -21,6 +21,11 @@ NEURAL_STYLE: dict[str, dict[str, object]] = {
 """Defaults of jcjohnson's neural-style where they differ from ours, and of Ruder's temporal term."""
 
 
+PROCEDURAL: dict[str, dict[str, object]] = {
+    "content": {"layers": {"relu1_2": 1.0, "relu4_2": 3.0}},
+}
+"""Defaults with procedural weights where they differ: random deep features hold no eyes and no beaks."""
+
 PRESETS: dict[str, dict[str, dict[str, object]]] = {
     "preview": {"output": {"size": 256}, "optimize": {"evaluations": 80, "warm_evaluations": 20}},
     "standard": {},
@@ -209,6 +214,16 @@ class Job(Model):
         if not isinstance(data, dict) or not isinstance(data.get("preset"), str):
             return data
         return _filled(data, PRESETS.get(data["preset"], {}))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults_of_procedural(cls, data: object) -> object:
+        if not isinstance(data, dict) or data.get("objective", "normalized") != "normalized":
+            return data
+        model = data.get("model")
+        if not isinstance(model, dict) or model.get("weights") != "procedural":
+            return data
+        return _filled(data, PROCEDURAL)
 
     @model_validator(mode="before")
     @classmethod

@@ -85,7 +85,8 @@ class Content(Model):
     """What the result should still show of the original."""
 
     layers: LayerWeights = Field(default={"relu4_2": 1.0})
-    """Weight of each layer in the content loss."""
+    """Weight of each layer in the content loss. With procedural weights relu1_2: 1 and relu4_2: 3
+    unless the job says otherwise, because their deep layers alone hold no small forms."""
     weight: Weight = 1.0
     """Weight of the content loss."""
     colours: Literal["auto", "own", "style"] = "auto"
