@@ -35,6 +35,25 @@ torch.set_num_threads(1)
 settings.register_profile("shared machine", deadline=None)
 settings.load_profile("shared machine")
 
+JOB_TEXT = """\
+version: 1
+input:
+  kind: video
+  path: clip.mp4
+  frames: 0-10
+output:
+  path: ../out/clip.mp4
+  size: 256
+style:
+  images:
+    - path: a.jpg
+optimize:
+  evaluations: 100
+farm:
+  workers: auto
+"""
+"""A job file without a fault."""
+
 JOBS = Path(__file__).parents[1] / "jobs"
 
 
@@ -42,6 +61,11 @@ def free_port():
     """A port that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return server.getsockname()[1]
+
+
+def of(kind, events):
+    """Those of the events that are of one kind."""
+    return [event for event in events if isinstance(event, kind)]
 
 
 def smooth_noise(width, height, seed):

@@ -83,7 +83,7 @@ def frame_bytes(job):
 
 @pytest.mark.slow
 def test_a_driver_killed_half_way_is_finished_by_the_same_command(job_file, cluster):
-    slow = ("optimize.warm_evaluations=12", "farm.workers=1")
+    slow = ("optimize.warm_evaluations=24", "farm.workers=1")
     calm, calm_file = job_file("calm.mp4", *slow)
     code, outcome, _ = call(calm_file)
     assert (code, outcome["status"], outcome["frames_done"]) == (0, "finished", 12)

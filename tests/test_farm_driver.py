@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import ray
-from conftest import smooth_noise
+from conftest import of, smooth_noise
 from PIL import Image
 
 from render.errors import FarmError, SourceError, WeightsError
@@ -42,10 +42,6 @@ def farm(cluster):
 @pytest.fixture
 def events():
     return []
-
-
-def of(kind, events):
-    return [event for event in events if isinstance(event, kind)]
 
 
 def frame_bytes(job):
@@ -121,8 +117,8 @@ def test_there_are_never_more_workers_than_units(video_job):
     assert run(video_job("farm.workers=4", "engine=passthrough")).workers == 2
 
 
-WAVES = ("optimize.evaluations=18", "optimize.warm_evaluations=12", "farm.gpus_per_worker=0")
-"""Three stages of four evaluations each."""
+WAVES = ("optimize.evaluations=30", "optimize.warm_evaluations=24", "farm.gpus_per_worker=0")
+"""Three stages of eight evaluations each."""
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +147,7 @@ def test_every_frame_of_a_wave_goes_through_all_stages_in_order(wave):
         here = done.index((frame, stage))
         assert stage == 0 or done.index((frame, stage - 1)) < here
         assert frame == 0 or done.index((frame - 1, stage)) < here
-    assert wave.summary.evaluations == 18 + 5 * 12
+    assert wave.summary.evaluations == 30 + 5 * 24
 
 
 def test_waves_give_the_same_bytes_on_three_workers_that_share_one_shot(wave, tmp_path, events):

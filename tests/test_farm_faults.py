@@ -13,7 +13,7 @@ import psutil
 import pytest
 import ray
 import torch
-from conftest import smooth_noise
+from conftest import of, smooth_noise
 from PIL import Image
 
 from render.errors import EngineError, OutputError, WeightsError
@@ -39,10 +39,6 @@ def farm(cluster):
     ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
     yield
     ray.cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
-
-
-def of(kind, events):
-    return [event for event in events if isinstance(event, kind)]
 
 
 def frame_bytes(job):
@@ -181,7 +177,7 @@ def test_a_job_stops_when_more_frames_failed_than_may(images_job, tmp_path):
     assert (patient.frames_done, len(patient.frames_failed)) == (26, 4)
 
 
-WAVES = ("input.frames=0-5", "optimize.warm_evaluations=12")
+WAVES = ("input.frames=0-5", "optimize.warm_evaluations=24")
 """One shot of six frames in three stages."""
 
 

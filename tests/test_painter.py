@@ -90,17 +90,17 @@ def test_the_previous_result_moves_along_with_the_picture(frames, first):
 
 
 def staged(**changes):
-    return painter(optimize={"evaluations": 14, "warm_evaluations": 8}, **changes)
+    return painter(optimize={"evaluations": 22, "warm_evaluations": 16}, **changes)
 
 
 def test_a_frame_in_stages_spends_its_budget_over_them(frames):
     bound = staged()
     low = bound.paint(frames[0])
     high = bound.paint(frames[0], stage=1, below=low.pixels)
-    assert (low.evaluations, high.evaluations) == (10, 4)
+    assert (low.evaluations, high.evaluations) == (14, 8)
     warm = bound.paint(frames[1], Previous(frames[0], low.pixels))
     last = bound.paint(frames[1], Previous(frames[0], high.pixels), stage=1, below=warm.pixels)
-    assert (warm.evaluations, last.evaluations) == (4, 4)
+    assert (warm.evaluations, last.evaluations) == (8, 8)
     assert "temporal" in last.loss
     assert last.loss["style"] < warm.loss["style"]
 

@@ -8,7 +8,7 @@ from render.schedule import forecast, in_evaluations, makespan
 from render.spec.job import Job
 
 
-def job(evaluations=80, warm=24, **temporal):
+def job(evaluations=80, warm=32, **temporal):
     return Job.model_validate(
         {
             "input": {"kind": "video", "path": "/a.mp4"},
@@ -27,7 +27,7 @@ def plan(*lengths, stages=4, chained=True):
 
 def test_one_worker_makes_all_evaluations_and_no_crew_beats_the_critical_path():
     made = forecast([in_evaluations(job(), plan(40, 7))])
-    assert made.total == 2 * 80 + 45 * 24
+    assert made.total == 2 * 80 + 45 * 32
     assert made.speedup[1] == 1
     assert makespan([in_evaluations(job(), plan(40, 7))], 256) == made.critical_path
     assert all(
@@ -46,7 +46,7 @@ def test_four_workers_paint_one_long_shot_in_four_stages_nearly_four_times_as_fa
 
 
 def test_the_critical_path_of_a_thousand_frames_is_a_quarter_of_their_time():
-    assert forecast([in_evaluations(job(), plan(1000))]).critical_path / 24 < 280
+    assert forecast([in_evaluations(job(), plan(1000))]).critical_path / 32 < 280
 
 
 def test_a_chain_gains_nothing_from_more_workers_and_shots_and_pictures_do():

@@ -38,7 +38,7 @@ def test_a_preview_shows_the_original_beside_the_result(video_job):
 
 @pytest.mark.parametrize("way", ["waves", "chain"])
 def test_at_the_jobs_size_a_preview_is_what_the_farm_paints(video_job, way):
-    job = video_job("optimize.warm_evaluations=8", f"temporal.parallel={way}", "farm.workers=1")
+    job = video_job("optimize.warm_evaluations=16", f"temporal.parallel={way}", "farm.workers=1")
     (path,) = preview(job, [0], size=96)
     run(job)
     shown, painted = Image.open(path), Image.open(store_folder(job) / "frames/000000.png")

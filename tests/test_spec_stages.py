@@ -32,7 +32,7 @@ def test_a_job_paints_in_four_stages_unless_it_says_otherwise():
     assert stage_count(job().model_copy(update={"input": pictures})) == 1
 
 
-@pytest.mark.parametrize(("warm", "stages"), [(1, 1), (7, 1), (8, 2), (15, 3), (16, 4)])
+@pytest.mark.parametrize(("warm", "stages"), [(1, 1), (15, 1), (16, 2), (31, 3), (32, 4)])
 def test_no_stage_is_too_short_to_learn_a_curvature(warm, stages):
     assert stage_count(job(warm=warm)) == stages
 

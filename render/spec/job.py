@@ -117,7 +117,7 @@ class Temporal(Model):
     waits only for the one below it and for the same stage of the frame before, so that as many
     workers as stages paint one shot. `chain`: each frame waits for the one before it."""
     stages: Annotated[int, Field(ge=1, le=16)] = 4
-    """Stages of a frame in `waves`, each with at least 4 of the `warm_evaluations`; fewer where those
+    """Stages of a frame in `waves`, each with at least 8 of the `warm_evaluations`; fewer where those
     do not suffice."""
     segment: Annotated[int, Field(ge=2)] | None = None
     """Longest run of frames that one worker renders in order; longer shots are cut into runs that
