@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from render.motion.detail import LUMA
 from render.motion.flow import FloatMap, estimate_flow
 from render.motion.reliability import reliability_mask
 from render.motion.warp import warp
@@ -27,7 +28,6 @@ Pixels = npt.NDArray[np.uint8]
 GAPS = (1, 2, 4, 8)
 """Frames back that a frame is compared with; 1 is the warping error, the others the long-term ones."""
 
-_LUMA = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
 _LEAST_COVERAGE = 1e-3
 """Pairs of which less can be compared say nothing."""
 
@@ -243,7 +243,7 @@ def warping_error(now: Pixels, before: Pixels, motion: Motion) -> float:
 
 def sharpness(picture: Pixels) -> float:
     """Gradient energy: mean squared difference of neighbours in luma, down plus across."""
-    luma = _unit(picture) @ _LUMA
+    luma = _unit(picture) @ LUMA
     steps = (np.diff(luma, axis=0), np.diff(luma, axis=1))
     return float(sum((step**2).mean() for step in steps if step.size))
 

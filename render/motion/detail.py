@@ -15,7 +15,8 @@ over 24 frames a third of it. With this gain a chain keeps the sharpness of its 
 STRONGEST = 1.0
 """Largest share of the unsharp mask that is added."""
 
-_LUMA = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
+LUMA = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
+"""Rec. 709 luma of gamma-coded RGB."""
 _RADIUS = 1.0
 
 
@@ -75,7 +76,7 @@ def detail(picture: FloatMap) -> float:
 
 def _energy(picture: FloatMap) -> FloatMap:
     """Squared gradient (H×W) of the luma, by differences to the right and downward neighbour."""
-    luma = picture @ _LUMA
+    luma = picture @ LUMA
     squares = np.zeros_like(luma)
     squares[:, :-1] += np.diff(luma, axis=1) ** 2
     squares[:-1] += np.diff(luma, axis=0) ** 2

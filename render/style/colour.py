@@ -15,7 +15,7 @@ _LEAST_VARIANCE = 1e-5
 """Added to every colour variance (0 to 1 scale): a flat picture has no directions of its own."""
 
 
-_LUMA = (0.2126, 0.7152, 0.0722)
+LUMA = (0.2126, 0.7152, 0.0722)
 """Rec. 709 luma of gamma-coded RGB."""
 _LEVELS = 33
 """Quantiles of luma that stand for the distribution of light and dark, and places of the tints."""
@@ -168,7 +168,7 @@ def _around(flat: Tensor, tints: Tensor) -> Tensor:
 
 def _luma(flat: Tensor) -> Tensor:
     """B×N from B×3×N."""
-    weights = torch.tensor(_LUMA, dtype=flat.dtype, device=flat.device)
+    weights = torch.tensor(LUMA, dtype=flat.dtype, device=flat.device)
     return torch.einsum("c, bcn -> bn", weights, flat).contiguous()
 
 

@@ -14,12 +14,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from render.style.colour import Palette, match_palette, palette
+from render.style.colour import LUMA, Palette, match_palette, palette
 
 Mode = Literal["none", "luminance", "palette", "histogram"]
-
-LUMA = (0.2126, 0.7152, 0.0722)
-"""Rec. 709."""
 
 
 @dataclass(frozen=True)
