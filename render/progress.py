@@ -8,6 +8,7 @@ from typing import Self
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Column
 
 from render.farm.events import (
     Event,
@@ -49,11 +50,17 @@ class Display:
         if console.is_terminal:
             self._bar = Progress(
                 TextColumn("{task.description}"),
-                BarColumn(),
+                BarColumn(bar_width=8),
                 MofNCompleteColumn(),
                 TextColumn("{task.fields[pace]}"),
-                TextColumn("{task.fields[doing]}", style="dim"),
+                # What the others leave of the line: in 80 columns the time left comes first.
+                TextColumn(
+                    "{task.fields[doing]}",
+                    style="dim",
+                    table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"),
+                ),
                 console=console,
+                expand=True,
             )
             self._task = self._bar.add_task("preparing", total=None, pace="", doing="")
 

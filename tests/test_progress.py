@@ -74,3 +74,17 @@ def test_failures_are_told_as_they_happen_whatever_is_in_them(shown):
     display, log = shown
     display(FrameFailed(7, "[bold]no such[/] file"))
     assert "frame 7 is set aside: [bold]no such[/] file" in log.getvalue()
+
+
+def test_the_time_left_is_seen_on_a_terminal_of_80_columns():
+    screen = io.StringIO()
+    console = Console(file=screen, width=80, force_terminal=True, color_system=None)
+    with Display(console) as display:
+        display(RunStarted(280, 0, 2, 2, Path("out"), by_shot=((140, 0), (140, 0))))
+        for number in range(8):
+            display(FrameSent(number, 0, 0, f"worker-{number}"))
+        for frame in range(120):
+            display(done(frame))
+    line = next(part for part in reversed(screen.getvalue().splitlines()) if "shot" in part)
+    assert "shot 1/2: 120/140" in line
+    assert " left" in line
