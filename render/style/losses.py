@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from render.style.products import products
+
 
 def gram(features: Tensor, guide: Tensor | None = None) -> Tensor:
     """Gram matrices F·Fᵀ/M (B×C×C, float32 or wider) of B×C×H×W features; Gatys et al. 2016, eq. 3.
@@ -16,12 +18,9 @@ def gram(features: Tensor, guide: Tensor | None = None) -> Tensor:
     Divided by the number of positions alone, so that pictures of different sizes compare. With a
     guide g (B×1×H×W, whose squares sum to 1) it is Σ g²·f·fᵀ.
     """
-    wide = _wide(features)
     if guide is not None:
-        guided = (wide * guide).flatten(2)
-        return torch.bmm(guided, guided.mT)
-    flat = wide.flatten(2)
-    return torch.bmm(flat, flat.mT) / flat.shape[2]
+        return products(_wide(features) * guide)
+    return products(features) / features.shape[2:].numel()
 
 
 def gram_distance(matrix: Tensor, target: Tensor) -> Tensor:
