@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from render.errors import EngineError
 from render.spec.job import Job
+from render.spec.url import AnyPath
 from render.style.keeping import Keeping
 from render.style.objective import Weights
 from render.style.pyramid import resize, to_tensor
@@ -164,7 +164,7 @@ def _styles(job: Job, vgg: Vgg, pictures: Sequence[Pixels], extras: Extras) -> S
 
 
 def _start(job: Job, extras: Extras, device: torch.device) -> Start:
-    if not isinstance(job.optimize.start, Path):
+    if not isinstance(job.optimize.start, AnyPath):
         return job.optimize.start
     if extras.start is None:
         raise EngineError("optimize.start: the picture was not read")

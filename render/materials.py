@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
+from render import storage
 from render.assembly import Extras, Mask, Pixels
 from render.errors import SourceError
 from render.media.stills import Still, read_still
 from render.spec.job import Job
+from render.spec.url import AnyPath
 
 _INDEX = re.compile(r"%0?(\d*)d")
 
@@ -59,7 +60,7 @@ def read_materials(job: Job) -> Materials:
         for number, region in enumerate(job.style.regions)
     ]
     start = job.optimize.start
-    begun = _read(start, "optimize.start").pixels if isinstance(start, Path) else None
+    begun = _read(start, "optimize.start").pixels if isinstance(start, AnyPath) else None
     alphas = [picture.alpha for picture in pictures]
     return Materials([picture.pixels for picture in pictures], Extras(alphas, parts, begun))
 
@@ -82,28 +83,26 @@ def masks_fingerprint(job: Job, frames: range) -> str:
     for region in job.style.regions:
         paths = dict.fromkeys(mask_path(region.content, index) for index in frames)
         for path in paths:
-            try:
-                facts = path.stat()
-                digest.update(f"{path.name} {facts.st_size} {facts.st_mtime_ns};".encode())
-            except OSError:
-                digest.update(f"{path.name} is missing;".encode())
+            facts = storage.facts(path)
+            about = "is missing" if facts is None else f"{facts.size} {facts.stamp}"
+            digest.update(f"{path.name} {about};".encode())
     return digest.hexdigest()
 
 
-def mask_path(path: Path, index: int) -> Path:
+def mask_path(path: AnyPath, index: int) -> AnyPath:
     """The mask of a frame: `%06d` in the name stands for its index."""
     name = _INDEX.sub(lambda found: f"{index:0{found[1] or 1}d}", path.name)
     return path.with_name(name)
 
 
-def _read(path: Path, key: str) -> Still:
+def _read(path: AnyPath, key: str) -> Still:
     try:
         return read_still(path)
     except SourceError as error:
         raise SourceError(f"{key}: {error}") from error
 
 
-def _mask(path: Path, key: str) -> Mask:
+def _mask(path: AnyPath, key: str) -> Mask:
     """White where it counts; where the picture is clear, nothing does."""
     still = _read(path, key)
     grey = still.pixels.mean(2)

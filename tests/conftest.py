@@ -9,6 +9,7 @@ os.environ["RAY_AUTH_MODE"] = "disabled"
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ.pop("RAY_ADDRESS", None)
 
+import itertools
 import socket
 import subprocess
 import sys
@@ -22,14 +23,17 @@ import pytest
 import ray
 import torch
 from hypothesis import settings
+from object_storage import Misbehaving, start_moto
 from PIL import Image
 from ray.cluster_utils import Cluster
 from ray.job_submission import JobSubmissionClient
 
+from render import storage
 from render.sample import SampleClip
 from render.sample.write import write_clip
 from render.spec.document import Document
 from render.spec.load import build_job
+from render.spec.url import Url
 
 torch.set_num_threads(1)
 settings.register_profile("shared machine", deadline=None)
@@ -61,6 +65,13 @@ def free_port():
     """A port that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return server.getsockname()[1]
+
+
+# Ray's workers inherit where the object storage of the tests is, though it starts later than they do.
+STORAGE_PORT = free_port()
+os.environ["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{STORAGE_PORT}"
+os.environ["AWS_ACCESS_KEY_ID"] = os.environ["AWS_SECRET_ACCESS_KEY"] = "test"
+os.environ["AWS_DEFAULT_REGION"] = "us-east-1"
 
 
 def of(kind, events):
@@ -100,6 +111,31 @@ def cluster():
     ray.shutdown()
     cluster.shutdown()
     patch.undo()
+
+
+@pytest.fixture(scope="session")
+def object_storage():
+    """An S3 server that fails when it is told to."""
+    port = free_port()
+    process = start_moto(port)
+    with Misbehaving(STORAGE_PORT, port) as server:
+        yield server
+        server.shutdown()
+    process.kill()
+    process.wait()
+
+
+@pytest.fixture
+def bucket(object_storage):
+    """A new bucket on that server, which behaves until a test tells it otherwise."""
+    object_storage.behave()
+    bucket = Url(f"s3://bucket-{next(_numbers)}")
+    storage._patiently(bucket, lambda system: system.call_s3("create_bucket", Bucket=bucket.bucket))
+    yield bucket
+    object_storage.behave()
+
+
+_numbers = itertools.count(1)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ ROOT = Path(render.__file__).parent
 FLOORS = [
     {"errors"},
     {"spec", "files", "ledger"},
+    {"storage"},
     {"style", "motion", "media"},
     {"weights", "sample", "settle", "machine"},
     {"assembly"},

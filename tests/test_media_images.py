@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from render import storage
 from render.errors import OutputError, SourceError
 from render.media.frames import FrameError
 from render.media.images import check_output_names, output_name
@@ -182,3 +183,56 @@ def test_alpha_comes_with_the_frame(tmp_path):
     Image.fromarray(whole).save(tmp_path / "a.png")
     (frame,) = open_images(tmp_path / "a.png").read(range(1))
     assert np.array_equal(frame.alpha, whole[..., 3])
+
+
+@pytest.fixture
+def stored(bucket, folder):
+    """The same folder in a bucket."""
+    for path in folder.rglob("*.*"):
+        storage.write(bucket / "in" / path.relative_to(folder).as_posix(), path.read_bytes())
+    return bucket / "in"
+
+
+def test_a_folder_in_object_storage_is_one_like_any_other(stored, folder, tmp_path):
+    for pattern in ("*", "**/*", "*.png", "sub/*"):
+        here, there = (
+            open_images(folder, 20, pattern=pattern),
+            open_images(stored, 20, pattern=pattern),
+        )
+        assert here.paths == there.paths
+    output = Output(path=tmp_path / "out")
+    assert names(there, output) == names(here, output)
+    for frame in here.frames:
+        assert there.size(frame) == here.size(frame)
+        assert np.array_equal(there.still(frame).pixels, here.still(frame).pixels)
+    before = there.fingerprint()
+    storage.write(stored / "sub" / "c.png", (folder / "b10.png").read_bytes())
+    assert open_images(stored, 20, pattern="sub/*").fingerprint() != before
+
+
+def test_one_picture_and_a_list_in_object_storage(stored, folder):
+    assert open_images(stored / "b9.jpg").paths == ("b9.jpg",)
+    storage.write(stored / "list.txt", f"sub/c.png\n{stored}/b10.png\ngone.png\n".encode())
+    source = open_images(stored / "list.txt")
+    assert [source.still(frame).pixels.shape for frame in (0, 1)] == [(20, 30, 3)] * 2
+    with pytest.raises(FrameError, match=r"in/gone\.png: not there"):
+        source.still(2)
+
+
+def test_an_empty_prefix_and_one_without_pictures_are_told_apart(stored):
+    with pytest.raises(SourceError, match=r"in/none: the folder is empty or not there"):
+        open_images(stored / "none")
+    with pytest.raises(
+        SourceError, match=r"in: the folder has no picture in it \(pattern '\*\.gif'"
+    ):
+        open_images(stored, pattern="*.gif")
+
+
+def test_a_picture_that_vanished_or_was_never_whole_is_one_frame(stored):
+    source = open_images(stored)
+    storage.remove(source.path(0))
+    storage.write(source.path(1), storage.read(source.path(1))[:60])
+    for frame, why in ((0, "not there"), (1, "cannot be read")):
+        with pytest.raises(FrameError, match=why) as caught:
+            source.still(frame)
+        assert caught.value.frame == frame

@@ -31,8 +31,8 @@ def check_output(
     Raises:
         OutputError: the file name, codec and quality do not go together, or it is the input.
     """
-    given = source.path if isinstance(source, VideoSource) else source.pictures.root
-    if path.exists() and path.samefile(given):
+    given = source.given if isinstance(source, VideoSource) else source.pictures.root
+    if isinstance(given, Path) and path.exists() and path.samefile(given):
         raise OutputError(
             f"{path}: the result would overwrite the input; choose another output.path"
         )

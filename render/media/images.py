@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from string import Formatter
 
+from render import storage
 from render.errors import OutputError, SourceError
 from render.media.frames import Frame, FrameError, rendered_size
 from render.media.listing import find_pictures
@@ -20,6 +21,8 @@ from render.media.stills import (
     still_size,
 )
 from render.spec.media import ImagesInput, Output
+from render.spec.url import AnyPath, Url, inside
+from render.storage import Entry
 
 _SAME = frozenset({".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".png", ".webp", ".avif", ".bmp"})
 """Extensions that an output keeps as its source has them."""
@@ -37,7 +40,7 @@ class ImageSource:
         tallest: likewise for the height.
     """
 
-    root: Path
+    root: AnyPath
     paths: tuple[str, ...]
     frames: range
     long_side: int | None
@@ -48,9 +51,9 @@ class ImageSource:
         """Pictures have no rate."""
         return None
 
-    def path(self, frame: int) -> Path:
+    def path(self, frame: int) -> AnyPath:
         """File of a picture."""
-        return self.root / self.paths[frame]
+        return inside(self.root, self.paths[frame])
 
     def name(self, frame: int) -> str:
         """Path of the picture below the input folder."""
@@ -87,9 +90,13 @@ class ImageSource:
     def fingerprint(self) -> str:
         """Hash of names, sizes and dates: hashing the bytes of a million pictures takes hours."""
         digest = hashlib.sha256()
-        for index in range(len(self.paths)):
-            facts = self.path(index).stat()
-            digest.update(f"{self.paths[index]}\0{facts.st_size}\0{facts.st_mtime_ns}\n".encode())
+        listed: dict[str, Entry] = {}
+        if isinstance(self.root, Url):  # asking for one after the other takes hours, too
+            listed = {entry.name: entry for entry in storage.listed(self.root)}
+        for index, name in enumerate(self.paths):
+            facts = listed.get(name) or storage.facts(self.path(index))
+            about = f"{facts.size}\0{facts.stamp}" if facts is not None else "is missing"
+            digest.update(f"{name}\0{about}\n".encode())
         return digest.hexdigest()
 
 
@@ -142,13 +149,13 @@ def check_output_names(source: ImageSource, output: Output) -> None:
     Raises:
         OutputError: with both pictures and the name.
     """
-    folder = output.path.resolve()
+    folder = _real(output.path)
     taken: dict[str, int] = {}
-    inputs = {source.path(frame).resolve() for frame in source.frames}
+    inputs = {_real(source.path(frame)) for frame in source.frames}
     for frame in source.frames:
         name = output_name(source, frame, output)
-        target = (folder / name).resolve()
-        if not target.is_relative_to(folder):
+        target = _real(folder / name)
+        if isinstance(target, Path) and not target.is_relative_to(str(folder)):
             raise OutputError(f"{folder / name}: a link there leads out of the output folder")
         if target in inputs:
             raise OutputError(
@@ -161,6 +168,11 @@ def check_output_names(source: ImageSource, output: Output) -> None:
                 f"{source.name(other)} and {source.name(frame)} would both be written as {name}; "
                 "set output.name to something like '{parent}/{stem}_{index:06}'"
             )
+
+
+def _real(place: AnyPath) -> AnyPath:
+    """A path with its links resolved; there are none in object storage."""
+    return place.resolve() if isinstance(place, Path) else place
 
 
 def _extension(source: ImageSource, frame: int, output: Output) -> str:

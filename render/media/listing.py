@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from fsspec.utils import glob_translate
+
+from render import storage
 from render.errors import SourceError
+from render.spec.url import AnyPath, Url, inside
 
 SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".jpe", ".webp", ".tif", ".tiff", ".avif", ".bmp", ".dib"}
@@ -15,19 +19,22 @@ LISTS = frozenset({".txt", ".lst"})
 """Names of files that list pictures, one path a line."""
 
 
-def find_pictures(path: Path, pattern: str) -> tuple[Path, tuple[str, ...]]:
+def find_pictures(path: AnyPath, pattern: str) -> tuple[AnyPath, tuple[str, ...]]:
     """Folder that names are relative to, and the names.
 
     Args:
-        path: a folder, a picture, or a text file with one path a line, relative to itself.
+        path: a folder, a picture, or a text file with one path or URL a line, relative to itself.
         pattern: names in the folder to take, as a glob; `**/*` takes subfolders too.
 
     Raises:
         SourceError: nothing there, or no picture in it.
     """
-    if not path.exists():
+    if isinstance(path, Url):
+        if storage.facts(path) is None:
+            return path, tuple(_in_storage(path, pattern))
+    elif not path.exists():
         raise SourceError(f"{path}: no such file or folder; check the path of the input")
-    if path.is_dir():
+    elif path.is_dir():
         return path, tuple(_in_folder(path, pattern))
     if path.suffix.lower() in LISTS:
         return path.parent, tuple(_in_list(path))
@@ -46,25 +53,44 @@ def _in_folder(folder: Path, pattern: str) -> list[str]:
         raise SourceError(f"{folder}: pattern {pattern!r} cannot be used: {error}") from error
     if not found:
         holds = "is empty" if next(folder.iterdir(), None) is None else "has no picture in it"
-        raise SourceError(
-            f"{folder}: the folder {holds} (pattern {pattern!r}; pictures are "
-            f"{', '.join(sorted(SUFFIXES))})"
-        )
+        raise _none(folder, holds, pattern)
     return sorted(found, key=natural)
 
 
-def _in_list(path: Path) -> list[str]:
+def _in_storage(folder: Url, pattern: str) -> list[str]:
+    """Likewise in object storage, where there are no folders, but names that begin alike."""
+    fits = re.compile(glob_translate(pattern)).match
+    deep = "/" in pattern
+    found, some = [], False
+    for entry in storage.listed(folder, deep=deep):
+        some = True
+        name = PurePosixPath(entry.name)
+        if name.suffix.lower() in SUFFIXES and not name.name.startswith(".") and fits(entry.name):
+            found.append(entry.name)
+    if not found:
+        raise _none(folder, "has no picture in it" if some else "is empty or not there", pattern)
+    return sorted(found, key=natural)
+
+
+def _none(folder: AnyPath, holds: str, pattern: str) -> SourceError:
+    kinds = ", ".join(sorted(SUFFIXES))
+    return SourceError(f"{folder}: the folder {holds} (pattern {pattern!r}; pictures are {kinds})")
+
+
+def _in_list(path: AnyPath) -> list[str]:
     """Pictures that a text file names, in its order; empty lines and `#` lines are left aside."""
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = storage.read(path).decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
         raise SourceError(f"{path}: the list cannot be read: {error}") from error
     found = []
     for number, line in enumerate(lines, start=1):
         name = line.strip()
         if not name or name.startswith("#"):
             continue
-        if not (path.parent / name).is_file():
+        place = inside(path.parent, name)
+        # Asking object storage for each takes hours; what is not there is set aside when it is read.
+        if isinstance(place, Path) and not place.is_file():
             raise SourceError(f"{path}:{number}: no such picture: {name}")
         found.append(name)
     if not found:

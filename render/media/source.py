@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from render import storage
 from render.media.frames import Frame, FrameError, Source
 from render.media.images import ImageSource, open_images
 from render.media.sequence import SequenceSource, open_sequence
@@ -28,7 +31,8 @@ def open_source(
         SourceError: the input is missing, unreadable, or not what the job says.
     """
     if isinstance(spec, VideoInput):
-        if spec.path.is_dir():
+        path = spec.path
+        if path.is_dir() if isinstance(path, Path) else storage.facts(path) is None:
             return open_sequence(spec, size, height)
         return open_video(spec, size, height)
     return open_images(spec, size, height)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import cv2
 import imageio.v3 as iio
@@ -19,10 +19,12 @@ from PIL import Image, UnidentifiedImageError
 from PIL.ExifTags import Base as ExifTag
 from PIL.PngImagePlugin import PngInfo
 
+from render import storage
 from render.errors import OutputError, SourceError
 from render.media.frames import Pixels, rendered_size
 from render.media.metadata import kept_exif
 from render.media.profiles import SRGB_PROFILE, to_srgb
+from render.spec.url import AnyPath
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +66,7 @@ class Still:
     format: str
 
 
-def read_still(path: Path) -> Still:
+def read_still(place: AnyPath) -> Still:
     """Read a picture, turned upright and converted to sRGB by its profile.
 
     Reads PNG, JPEG, WebP, TIFF, AVIF and BMP, 8 and 16 bit, grey, palette, CMYK, with alpha; of a
@@ -73,9 +75,9 @@ def read_still(path: Path) -> Still:
     Raises:
         SourceError: missing, no picture, cut off, or over Pillow's limit of pixels.
     """
-    with _opened(path) as opened:
+    with _opened(place) as (opened, file):
         orientation = opened.getexif().get(ExifTag.Orientation, 1)
-        image = to_srgb(_deep(opened, path) or opened, opened.info.get("icc_profile"), path.name)
+        image = to_srgb(_deep(opened, file) or opened, opened.info.get("icc_profile"), place.name)
         if orientation in _TURNS:
             image = image.transpose(_TURNS[orientation])
         whole = np.asarray(image)
@@ -87,21 +89,21 @@ def read_still(path: Path) -> Still:
         )
 
 
-def still_size(path: Path) -> tuple[int, int]:
+def still_size(place: AnyPath) -> tuple[int, int]:
     """Width and height of a picture, upright, from the header of its file.
 
     Raises:
         SourceError: as `read_still`, but a cut-off file may pass.
     """
-    with _opened(path) as image:
+    with _opened(place) as (image, _):
         width, height = image.size
         turned = image.getexif().get(ExifTag.Orientation, 1) >= 5
         return (height, width) if turned else (width, height)
 
 
-def still_format(path: Path) -> str:
+def still_format(place: AnyPath) -> str:
     """Format of a picture's content, a key of `EXTENSIONS`; errors as `still_size`."""
-    with _opened(path) as image:
+    with _opened(place) as (image, _):
         return FORMATS[image.format or ""]
 
 
@@ -193,42 +195,59 @@ def decode_png(data: bytes) -> Still:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
-    """The picture in a file, its errors told as ours."""
+def _opened(place: AnyPath) -> Iterator[tuple[Image.Image, BinaryIO]]:
+    """The picture in a file, and the file; errors are told as ours."""
     try:
-        if not path.is_file():
-            raise SourceError(f"{path}: no such file; check the path of the picture")
-        if path.stat().st_size == 0:
-            raise SourceError(f"{path}: the file is empty (0 bytes)")
+        file = _open(place)
         with warnings.catch_warnings():
             # Pillow's grumbles about odd metadata are nobody's business; its limit is a limit here.
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=_OPENED) as image:
-                yield image
+            with file, Image.open(file, formats=_OPENED) as image:
+                yield image, file
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise SourceError(
-            f"{path}: over the limit of {Image.MAX_IMAGE_PIXELS} pixels; scale it down first"
+            f"{place}: over the limit of {Image.MAX_IMAGE_PIXELS} pixels; scale it down first"
         ) from error
     except UnidentifiedImageError as error:
         raise SourceError(
-            f"{path}: not a picture that can be read (PNG, JPEG, WebP, TIFF, AVIF and BMP can)"
+            f"{place}: not a picture that can be read (PNG, JPEG, WebP, TIFF, AVIF and BMP can)"
         ) from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise SourceError(f"{path}: the picture cannot be read: {error}") from error
+        raise SourceError(f"{place}: the picture cannot be read: {error}") from error
 
 
-def _deep(image: Image.Image, path: Path) -> Image.Image | None:
+def _open(place: AnyPath) -> BinaryIO:
+    """A file on a disk, opened, or one from object storage, read."""
+    if isinstance(place, Path) and not place.is_file():
+        raise SourceError(f"{place}: no such file; check the path of the picture")
+    file: BinaryIO = place.open("rb") if isinstance(place, Path) else BytesIO(storage.read(place))
+    if not file.read(1):
+        file.close()
+        raise SourceError(f"{place}: the file is empty (0 bytes)")
+    file.seek(0)
+    return file
+
+
+def _deep(image: Image.Image, file: BinaryIO) -> Image.Image | None:
     """A 16-bit colour picture rounded to 8 bits, where Pillow would cut the low bits off."""
     bits = 8
     if image.format == "PNG":
-        with path.open("rb") as file:
-            bits = file.read(_PNG_DEPTH + 1)[_PNG_DEPTH]
+        bits = _from(file, _PNG_DEPTH, 1)[0]
     elif image.format == "TIFF":
         bits = max(image.tag_v2.get(258, (8,)))  # type: ignore[attr-defined]
     if bits != 16 or image.mode not in ("RGB", "RGBA"):
         return None
-    whole = iio.imread(path, plugin="opencv", flags=cv2.IMREAD_UNCHANGED)
+    whole = iio.imread(_from(file, 0), plugin="opencv", flags=cv2.IMREAD_UNCHANGED)
     if whole.dtype != np.uint16:
         return None
     return Image.fromarray(((whole.astype(np.uint32) + 128) // 257).astype(np.uint8))
+
+
+def _from(file: BinaryIO, position: int, length: int = -1) -> bytes:
+    """Bytes of a file, which stays where Pillow left it."""
+    before = file.tell()
+    file.seek(position)
+    data = file.read(length)
+    file.seek(before)
+    return data

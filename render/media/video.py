@@ -14,11 +14,13 @@ import numpy as np
 
 from render.errors import SourceError
 from render.media.colour import to_srgb
+from render.media.copies import local_copy
 from render.media.decode import decode
 from render.media.frames import Frame, FrameError, Pixels, rendered_size
 from render.media.probe import Probe, probe
 from render.spec.media import VideoInput
 from render.spec.ranges import select_frames
+from render.spec.url import AnyPath
 
 log = logging.getLogger(__name__)
 
@@ -28,13 +30,15 @@ class VideoSource:
     """The chosen frames of one video stream.
 
     Attributes:
-        probe: facts about the file.
+        given: the file that the job names.
+        probe: facts about it, or its copy on this machine's disk.
         frames: the selected indices.
         rendered: width and height of the frames that `read` yields.
         deinterlace: whether each pair of fields becomes one whole picture.
         notes: what a person should know about this input, one sentence each.
     """
 
+    given: AnyPath
     probe: Probe
     frames: range
     rendered: tuple[int, int]
@@ -136,14 +140,18 @@ def open_video(spec: VideoInput, size: int | None, height: int | None = None) ->
     """Open a video file for the frames that a job selects.
 
     Args:
-        spec: the job's input.
+        spec: the job's input; from object storage it is copied to a disk.
         size: long side of the rendered frames in pixels; never enlarged; `None`: as they are.
         height: largest height in pixels; `None`: any.
 
     Raises:
         SourceError: the file is missing, no video, HDR, or has not the frames asked for.
     """
-    facts = probe(spec.path, spec.stream)
+    copy = local_copy(spec.path)
+    try:
+        facts = probe(copy, spec.stream)
+    except SourceError as error:
+        raise SourceError(str(error).replace(str(copy), str(spec.path))) from error
     if facts.colour.hdr and spec.hdr == "refuse":
         raise SourceError(
             f"{spec.path}: HDR video ({facts.colour.hdr}); set input.hdr to tonemap to have its "
@@ -163,4 +171,4 @@ def open_video(spec: VideoInput, size: int | None, height: int | None = None) ->
     if facts.colour.hdr:
         notes.append("HDR, mapped to SDR")
     rendered = rendered_size(facts.width, facts.height, size, height)
-    return VideoSource(facts, frames, rendered, spec.deinterlace, tuple(notes))
+    return VideoSource(spec.path, facts, frames, rendered, spec.deinterlace, tuple(notes))

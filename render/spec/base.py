@@ -8,6 +8,8 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
+from render.spec.url import AnyPath, is_url, read_url
+
 
 class Model(BaseModel):
     """A part of the job file: immutable, no key but its own, no value of another type.
@@ -76,6 +78,8 @@ def _resolve(value: object, info: ValidationInfo) -> object:
     """Make a path absolute, from the job file's folder (`context["folder"]`) or the current one."""
     if not isinstance(value, str | Path):
         return value
+    if is_url(str(value)):
+        raise PydanticCustomError("path", "a URL", {"allowed": "a path on the machine's own disk"})
     if value == "" or "\0" in str(value):
         raise PydanticCustomError("path", "not a path", {"allowed": "a path"})
     folder = Path.cwd()
@@ -100,5 +104,20 @@ def _without_dots(path: Path) -> Path:
         return path
 
 
+def _resolve_any(value: object, info: ValidationInfo) -> object:
+    """Make a path absolute, or read a URL."""
+    if not isinstance(value, str) or not is_url(value):
+        return _resolve(value, info)
+    try:
+        return read_url(value)
+    except ValueError as error:
+        raise PydanticCustomError("path", str(error), {"allowed": _URLS}) from None
+
+
+_URLS = "a path, or a URL such as s3://bucket/folder, gs://bucket/folder or file:///folder"
+
 JobPath = Annotated[Path, BeforeValidator(_resolve, json_schema_input_type=Path)]
 """A path in a job file: absolute, or relative to the job file's own folder."""
+
+AnyJobPath = Annotated[AnyPath, BeforeValidator(_resolve_any, json_schema_input_type=Path)]
+"""Likewise, or a URL in object storage."""

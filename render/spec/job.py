@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, PositiveInt, ValidationInfo, model_validator
 from pydantic_core import PydanticCustomError
 
-from render.spec.base import JobPath, Model, placed_text
+from render.spec.base import AnyJobPath, JobPath, Model, placed_text
 from render.spec.layers import Arch, check_layers
 from render.spec.media import Input, Output
 from render.spec.style import Colour, Content, Style, Weight
@@ -74,7 +74,7 @@ class Optimize(Model):
 
     optimizer: Literal["lbfgs", "adam"] = "lbfgs"
     """L-BFGS with a backtracking line search, or Adam with steps of `learning_rate`."""
-    start: Literal["content", "noise", "style"] | JobPath = "content"
+    start: Literal["content", "noise", "style"] | AnyJobPath = "content"
     """What a frame that follows no other is started from: its own `content`, `noise` (from `seed` and
     the frame's index), noise in the colours of the `style`, or the path of a picture. Noise takes
     several times the evaluations, and weights that recognise forms."""

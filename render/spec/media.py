@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from render.spec.base import JobPath, Model
+from render.spec.base import AnyJobPath, JobPath, Model
 from render.spec.ranges import FrameRange
 
 _RATE = "frames per second such as 25, 29.97 or 24000/1001"
@@ -53,8 +53,8 @@ class VideoInput(Model):
 
     kind: Literal["video"]
     """A video file, or a folder of numbered frames."""
-    path: JobPath
-    """The file, or the folder."""
+    path: AnyJobPath
+    """The file, or the folder; on a disk or a URL: `s3://bucket/clip.mp4`."""
     frames: FrameRange | None = None
     """Frames to render, counted from 0, both ends included: `0-119`, `24-`, `0-119x2`; empty: all."""
     cuts: tuple[Annotated[int, Field(ge=1)], ...] | None = None
@@ -74,8 +74,9 @@ class ImagesInput(Model):
 
     kind: Literal["images"]
     """A folder of pictures, one picture, or a text file that lists pictures."""
-    path: JobPath
-    """The folder, the picture, or a .txt file with one path a line, relative to itself."""
+    path: AnyJobPath
+    """The folder, the picture, or a .txt file with one path a line, relative to itself; on a disk or
+    a URL: `s3://bucket/photos`."""
     pattern: str = "*"
     """Names in the folder to take, as a glob; `**/*` takes subfolders too."""
 

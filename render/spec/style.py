@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from render.spec.base import JobPath, Model
+from render.spec.base import AnyJobPath, Model
 from render.spec.layers import LayerWeights
 
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -17,7 +17,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class StyleImage(Model):
     """One style picture and its share among several."""
 
-    path: JobPath
+    path: AnyJobPath
     """The picture; its transparent areas do not count."""
     weight: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     """Share in the blend; the shares of all style pictures are scaled to sum to 1."""
@@ -26,12 +26,12 @@ class StyleImage(Model):
 class Region(Model):
     """A region of the content and what it is painted like."""
 
-    content: JobPath
+    content: AnyJobPath
     """Mask picture of the region: white is in it, black is not, grey partly. For one mask a frame a
     name with the frame's index, such as `masks/sky_%06d.png`."""
     image: Annotated[int, Field(ge=0)] | None = None
     """Which of `style.images` it is painted like, counted from 0; empty: the blend of all."""
-    style: JobPath | None = None
+    style: AnyJobPath | None = None
     """Mask picture of the part of that style picture that counts; empty: all of it."""
     weight: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     """How strongly the style shows here, beside the other regions."""
