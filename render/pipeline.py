@@ -252,10 +252,12 @@ def _started(job: Job, plan: Plan, store: Store) -> RunStarted:
 
 
 def _damage(store: Store) -> Iterator[str]:
+    if store.unreadable:
+        yield f"{store.unreadable} lines of the ledger cannot be read; their frames are rendered again"
     if store.damaged:
         named = ", ".join(str(frame) for frame in sorted(store.damaged)[:MOST_NAMED])
         more = ", ..." if len(store.damaged) > MOST_NAMED else ""
-        yield f"missing or damaged since they were finished, rendered again: frames {named}{more}"
+        yield f"missing or damaged, rendered again: frames {named}{more}"
 
 
 def _settled_plan(job: Job, prepared: Prepared, store: Store) -> Plan:

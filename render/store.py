@@ -9,28 +9,24 @@ it costs nothing.
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Self
 
-import yaml
-
+from render.difference import differences
 from render.errors import OutputError
-from render.files import write_atomically
+from render.files import sync_folder, write_atomically
 from render.ledger import Record, parse_record, write_record
+from render.lock import Lock
 from render.plan import Plan
 from render.spec.job import Job
 from render.spec.load import dump_job
 from render.spec.media import VideoInput
-
-_PAINTING_KEYS = ("size", "height")
-"""Keys of `output` that decide what is painted; the others say only how it is written."""
 
 
 def store_folder(job: Job) -> Path:
@@ -48,6 +44,7 @@ class Store:
         records: finished frames, by index.
         stages: pictures of frames that are not finished, by index and stage.
         damaged: frames that the ledger has, but whose files are missing or damaged.
+        unreadable: lines of the ledger that are no records.
     """
 
     def __init__(self, job: Job, *, fresh: bool = False) -> None:
@@ -66,9 +63,10 @@ class Store:
         self.records: dict[int, Record] = {}
         self.stages: dict[tuple[int, int], Record] = {}
         self.damaged: set[int] = set()
+        self.unreadable = 0
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._lock = self._take_lock()
+            self._lock = Lock(self.folder)
         except OSError as error:
             raise OutputError(
                 f"output.path: {self.folder} cannot be written ({error.strerror}); choose another path"
@@ -76,10 +74,12 @@ class Store:
         try:
             if fresh:
                 self._clear()
+            self._sweep()
+            data = self._read_ledger()
             self._settle_job()
-            self.ledger = self._open_ledger()
+            self.ledger = self._open_ledger(data)
         except BaseException as error:
-            self._lock.close()
+            self._lock.release()
             if isinstance(error, OSError):
                 raise OutputError(
                     f"{self.folder} cannot be written or read: {error.strerror}"
@@ -91,16 +91,36 @@ class Store:
 
     def __exit__(self, *_: object) -> None:
         self.ledger.close()
-        self._lock.close()
+        self._lock.release()
 
     def plan(self) -> Plan | None:
-        """The plan that an earlier run wrote down, if it did."""
-        data = self._read_json("plan.json")
-        return None if data is None else Plan.from_data(data)
+        """The plan that an earlier run wrote down, if it did.
+
+        Raises:
+            OutputError: it is damaged, or missing where frames are finished.
+        """
+        path = self.folder / "plan.json"
+        try:
+            data = json.loads(path.read_bytes())
+            if data.pop("sha256") != _digest(_json(data).encode()):
+                raise ValueError
+            return Plan.from_data(data)
+        except FileNotFoundError:
+            if not self.records and not self.stages:
+                return None
+            wrong = "is missing"
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            wrong = "is damaged"
+        raise OutputError(
+            f"{path} {wrong}, so that nobody knows what the frames there were made from; put it "
+            "back, or start over with --fresh"
+        )
 
     def keep_plan(self, plan: Plan) -> None:
         """Write the plan down for later runs."""
-        write_atomically(self.folder / "plan.json", _json(plan.to_data()).encode())
+        data = plan.to_data()
+        data["sha256"] = _digest(_json(data).encode())
+        write_atomically(self.folder / "plan.json", _json(data).encode())
 
     def commit(
         self,
@@ -120,7 +140,8 @@ class Store:
             info: what is known of its making.
             stage: after which stage it was taken; `None`: it is the finished frame.
         """
-        record = Record(frame, file, hashlib.sha256(data).hexdigest(), info, stage)
+        self._lock.check()
+        record = Record(frame, file, _digest(data), info, stage)
         line = write_record(record)
         try:
             write_atomically(self.folder / file, data, before=lambda: self._append(line))
@@ -145,12 +166,26 @@ class Store:
             raise
 
     def read(self, frame: int) -> bytes:
-        """The committed bytes of a finished frame."""
-        return (self.folder / self.records[frame].file).read_bytes()
+        """The committed bytes of a finished frame.
+
+        Raises:
+            OutputError: they are no longer what was committed.
+        """
+        return self._read(self.records[frame])
 
     def read_stage(self, frame: int, stage: int) -> bytes:
-        """The committed bytes of a frame after a stage that was not its last."""
-        return (self.folder / self.stages[frame, stage].file).read_bytes()
+        """The committed bytes of a frame after a stage that was not its last; errors as `read`."""
+        return self._read(self.stages[frame, stage])
+
+    def _read(self, record: Record) -> bytes:
+        with suppress(OSError):
+            data = (self.folder / record.file).read_bytes()
+            if _digest(data) == record.sha256:
+                return data
+        raise OutputError(
+            f"{self.folder / record.file} was damaged or deleted while this run was going on; the "
+            "same command makes it again"
+        )
 
     def drop_stages(self) -> None:
         """Delete the pictures between stages, once nothing can need them."""
@@ -164,8 +199,9 @@ class Store:
             self.stages[record.frame, record.stage] = record
 
     def receipt(self) -> dict[str, Any] | None:
-        """What the final file was made of, when it was last written; `None` if it was not."""
-        return self._read_json("output.json")
+        """What the final file was made of, when it was last written; `None` if that is not known."""
+        data = self._read_json("output.json")
+        return data if data.keys() >= {"made_of", "sha256", "frames"} else None
 
     def keep_receipt(self, receipt: Mapping[str, Any]) -> None:
         """Note what the final file was made of."""
@@ -177,27 +213,15 @@ class Store:
 
     def add_to_summary(self, more: Mapping[str, Any]) -> None:
         """Put more into `summary.json`, beside what is there."""
-        self.write_summary({**(self._read_json("summary.json") or {}), **more})
+        self.write_summary({**self._read_json("summary.json"), **more})
 
-    def _read_json(self, name: str) -> dict[str, Any] | None:
-        path = self.folder / name
-        try:
-            data: dict[str, Any] = json.loads(path.read_text())
-        except FileNotFoundError:
-            return None
-        except ValueError as error:
-            raise OutputError(f"{path} is damaged; start over with --fresh") from error
-        return data
-
-    def _take_lock(self) -> IO[bytes]:
-        """Lock the folder; the system lets go of the lock when this process ends, however it does."""
-        lock = (self.folder / "lock").open("ab")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.close()
-            raise OutputError(f"another run is writing to {self.folder}; wait for it") from None
-        return lock
+    def _read_json(self, name: str) -> dict[str, Any]:
+        """The mapping in a file that can be made again; empty if it is missing or damaged."""
+        with suppress(FileNotFoundError, ValueError, RecursionError):
+            data = json.loads((self.folder / name).read_bytes())
+            if isinstance(data, dict):
+                return data
+        return {}
 
     def _clear(self) -> None:
         for path in self.folder.iterdir():
@@ -208,40 +232,52 @@ class Store:
             else:
                 path.unlink()
 
-    def _settle_job(self) -> None:
-        """Write the job down, or hold it against the one whose frames are here."""
-        path = self.folder / "job.yaml"
-        if path.exists():
-            changes = list(
-                _changes(_painting(yaml.safe_load(path.read_text())), _painting_of(self.job))
-            )
-            if changes:
-                raise OutputError(
-                    f"{self.folder} holds frames of this job with other settings: "
-                    + "; ".join(changes)
-                    + ". Change them back, choose another output.path, or start over with --fresh"
-                )
-        write_atomically(path, dump_job(self.job).encode())
+    def _sweep(self) -> None:
+        """Delete what a run that was killed had begun to write."""
+        for folder in (self.folder, self.folder / "frames", self.folder / "stages"):
+            for left in folder.glob(".*.part"):
+                left.unlink()
 
-    def _open_ledger(self) -> IO[bytes]:
-        """Read the ledger, drop a last line that a crash cut short, and open it for more."""
+    def _read_ledger(self) -> bytes:
+        """Take over what the ledger and the files agree on; the ledger's whole lines."""
         path = self.folder / "ledger" / "frames.jsonl"
-        path.parent.mkdir(exist_ok=True)
         data = path.read_bytes() if path.exists() else b""
-        for line in data.split(b"\n")[:-1]:
+        lines = data[: data.rfind(b"\n") + 1]  # a last line that a crash cut short is none
+        for line in lines.split(b"\n")[:-1]:
             record = parse_record(line)
             if record is None:
-                continue
-            if self._is_whole(record):
+                self.unreadable += 1
+            elif self._is_whole(record):
                 self._keep(record)
             elif record.stage is None:
                 self.damaged.add(record.frame)
         self.damaged -= self.records.keys()
-        for name in ("frames", "stages"):
-            for left in (self.folder / name).glob(".*.part"):
-                left.unlink()  # of a run that was killed
+        return lines
+
+    def _settle_job(self) -> None:
+        """Write the job down, or hold it against the one whose frames are here."""
+        path = self.folder / "job.yaml"
+        try:
+            changes = differences(path, self.job)
+        except FileNotFoundError:
+            changes = (
+                ["job.yaml, which says which, is missing"] if self.records or self.stages else []
+            )
+        if changes:
+            raise OutputError(
+                f"{self.folder} holds frames of this job with other settings: "
+                + "; ".join(changes)
+                + ". Change them back, choose another output.path, or start over with --fresh"
+            )
+        write_atomically(path, dump_job(self.job).encode())
+
+    def _open_ledger(self, lines: bytes) -> IO[bytes]:
+        """Open the ledger behind its whole lines."""
+        path = self.folder / "ledger" / "frames.jsonl"
+        path.parent.mkdir(exist_ok=True)
         ledger = path.open("ab", buffering=0)
-        ledger.truncate(data.rfind(b"\n") + 1)
+        ledger.truncate(len(lines))
+        sync_folder(path.parent)
         return ledger
 
     def _is_whole(self, record: Record) -> bool:
@@ -251,48 +287,8 @@ class Store:
         return False
 
 
-def _painting_of(job: Job) -> dict[str, Any]:
-    return _painting(yaml.safe_load(dump_job(job)))
-
-
-def _painting(data: dict[str, Any]) -> dict[str, Any]:
-    """The settings that decide what the frames look like.
-
-    Left out: the farm, but for its threads, which change rounding, how the video is encoded, and the
-    folders of files: what is in those the plan's fingerprint says, and a job may go on elsewhere, where
-    a cluster has unpacked it for example.
-    """
-    kept = {key: value for key, value in data.items() if key not in ("farm", "output")}
-    output = data.get("output", {})
-    kept["output"] = {key: output.get(key) for key in _PAINTING_KEYS}
-    threads = data.get("farm", {}).get("cpus_per_worker")
-    kept["farm"] = {"cpus_per_worker": threads}
-    named: dict[str, Any] = _without_folders(kept)
-    return named
-
-
-def _without_folders(value: Any) -> Any:  # noqa: ANN401 - any tree of plain data
-    if isinstance(value, dict):
-        return {key: _without_folders(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_without_folders(inner) for inner in value]
-    if isinstance(value, str) and value.startswith("/"):
-        return Path(value).name
-    return value
-
-
-def _changes(old: object, new: object, key: str = "") -> Iterator[str]:
-    """Differences of two trees of plain data, as `key: old → new`."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        for name in sorted(old.keys() | new.keys()):
-            yield from _changes(old.get(name), new.get(name), f"{key}.{name}" if key else str(name))
-    elif old != new:
-        yield f"{key}: {_short(old)} → {_short(new)}"
-
-
-def _short(value: object) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _json(data: Mapping[str, Any]) -> str:

@@ -241,7 +241,7 @@ def test_verify_makes_damaged_frames_and_pictures_again(
     picture.write_bytes(b"?")
     code, outcome, err = call(path)
     assert (code, outcome["frames_reused"], outcome["frames_done"]) == (0, 2, 3)
-    assert "missing or damaged since they were finished, rendered again: frames 0" in err
+    assert "missing or damaged, rendered again: frames 0" in err
     assert (frame.read_bytes(), picture.read_bytes()) == (whole[0], b"?")
     code, outcome, err = call(path, "--verify")
     assert (code, outcome["frames_reused"]) == (0, 3)

@@ -10,9 +10,9 @@ import render
 ROOT = Path(render.__file__).parent
 FLOORS = [
     {"errors"},
-    {"spec", "files", "ledger"},
+    {"spec", "files", "ledger", "lock"},
     {"storage"},
-    {"style", "motion", "media"},
+    {"style", "motion", "media", "difference"},
     {"weights", "sample", "settle", "machine"},
     {"assembly"},
     {"materials"},

@@ -13,6 +13,7 @@ from render.pipeline import prepare
 from render.plan import plan_units
 from render.report.charts import line_chart, number, ticks, timeline
 from render.report.facts import read_facts
+from render.report.live import LiveReport
 from render.report.page import write_report
 from render.report.pictures import spread
 from render.store import Store
@@ -162,6 +163,24 @@ def test_without_its_source_it_still_shows_the_results(output, tmp_path):
     text = write_report(output).read_text()
     assert 'class="after"' in text
     assert 'class="before"' not in text
+
+
+def test_a_ledger_that_names_files_elsewhere_shows_none_of_them(output, tmp_path):
+    Image.fromarray(smooth_noise(20, 20, 1)).save(tmp_path / "private.png")
+    path = output / ".render/ledger/frames.jsonl"
+    line = path.read_text().splitlines()[0]
+    before = len(read_facts(output).frames)
+    rubbish = line.replace("frames/000000.png", "../../private.png").replace(
+        '"frame": 0', '"frame": 2'
+    )
+    path.write_bytes(path.read_bytes() + rubbish.encode() + b"\n\xff\n")
+    assert len(read_facts(output).frames) == before == 2
+
+
+def test_a_report_that_cannot_be_made_is_no_reason_to_end_a_run(output, caplog):
+    (output / ".render/frames/000001.png").write_bytes(b"torn")
+    LiveReport(output / ".render", None).finish()
+    assert "the report cannot be written" in caplog.text
 
 
 def test_a_folder_without_a_job_is_refused(tmp_path):

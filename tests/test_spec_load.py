@@ -261,6 +261,14 @@ version: 1 => version: 2
     1:10: version: found 2
     allowed: 1
 
+version: 1 => version: true
+    1:10: version: found true
+    allowed: 1
+
+version: 1 => version: 1.0
+    1:10: version: found 1.0
+    allowed: 1
+
 path: clip.mp4 => path: !!python/name:os.system x
     4:9: input.path: found the tag !!python/name:os.system
     allowed: a value without it

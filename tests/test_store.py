@@ -1,7 +1,10 @@
 """The output folder: nothing half-written, nothing believed unchecked."""
 
+import errno
 import json
 import multiprocessing
+import os
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -38,18 +41,18 @@ def test_a_frame_whose_file_is_gone_or_damaged_is_not_finished(video_job):
 
 
 def test_a_ledger_cut_at_any_byte_of_its_last_line_loses_that_line_only(video_job):
-    with Store(video_job()) as store:
+    job = video_job()
+    with Store(job) as store:
         commit(store, 0, 1)
         path = store.folder / "ledger/frames.jsonl"
     whole = path.read_bytes()
     first = whole.index(b"\n") + 1
     for length in range(first, len(whole)):
         path.write_bytes(whole[:length])
-        with Store(video_job()) as store:
+        with Store(job) as store:
             assert store.records.keys() == {0}
             commit(store, 1)
-        with Store(video_job()) as store:
-            assert store.records.keys() == {0, 1}
+        assert path.read_bytes() == whole
 
 
 @pytest.mark.parametrize("damage", [b"\0\xff{]\n", b"{\r}\n", b"\r\r\n", b"\n\n", b"null\n"])
@@ -164,15 +167,92 @@ def test_settings_that_change_no_pixel_may_change(video_job, override):
         assert store.records.keys() == {0}
 
 
-def test_a_job_goes_on_where_its_files_lie_elsewhere_but_not_with_files_of_other_names(
-    video_job, clip, tmp_path
+def test_a_job_goes_on_where_its_files_lie_elsewhere_under_other_names(video_job, tmp_path):
+    with Store(video_job()) as store:
+        commit(store, 0)
+    with Store(video_job(f"input.path={tmp_path}/elsewhere/other.mp4")) as store:
+        assert store.records.keys() == {0}
+    with pytest.raises(OutputError, match=r'model\.weights: "procedural" → "/'):
+        Store(video_job(f"model.weights={tmp_path}/weights.pth"))
+
+
+BOMB = "a: &a [x, x]\n" + "".join(
+    f"{b}: &{b} [*{a}, *{a}]\n" for a, b in pairwise("abcdefghijklmnop")
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("job.yaml", None, r"job\.yaml, which says which, is missing"),
+        ("job.yaml", b"", r"job\.yaml is damaged"),
+        ("job.yaml", b"\xff\0", r"job\.yaml is damaged"),
+        ("job.yaml", b"version: 1\n", r"job\.yaml is damaged"),
+        ("job.yaml", BOMB.encode(), r"job\.yaml is damaged.*more than 20000 values"),
+        ("plan.json", None, r"plan\.json is missing"),
+        ("plan.json", b"", r"plan\.json is damaged"),
+        ("plan.json", b"[]", r"plan\.json is damaged"),
+        ("plan.json", b"[" * 100_000, r"plan\.json is damaged"),
+        ("plan.json", b'{"sha256": "0"}', r"plan\.json is damaged"),
+    ],
+)
+def test_frames_of_which_nobody_knows_how_they_were_made_are_not_gone_on_from(
+    video_job, name, content, words
+):
+    job = video_job()
+    with Store(job) as store:
+        store.keep_plan(make_plan(job))
+        commit(store, 0)
+    path = store.folder / name
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content)
+    with pytest.raises(OutputError, match=words) as refused, Store(job) as store:
+        store.plan()
+    assert "--fresh" in str(refused.value)
+    with Store(job, fresh=True) as store:
+        assert store.plan() is None
+
+
+def test_a_plan_with_another_number_in_it_is_no_plan(video_job):
+    job = video_job()
+    with Store(job) as store:
+        store.keep_plan(make_plan(job))
+        path = store.folder / "plan.json"
+        path.write_text(path.read_text().replace("12", "11"))
+        with pytest.raises(OutputError, match=r"plan\.json is damaged"):
+            store.plan()
+
+
+@pytest.mark.parametrize("content", [b"", b"null", b"{", b"[" * 100_000, b'{"frames": 1}'])
+def test_files_that_can_be_made_again_may_be_damaged(video_job, content):
+    with Store(video_job()) as store:
+        for name in ("output.json", "summary.json"):
+            (store.folder / name).write_bytes(content)
+        assert store.receipt() is None
+        store.add_to_summary({"seconds": 1})
+        assert json.loads((store.folder / "summary.json").read_text())["seconds"] == 1
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"frame 1")])
+def test_a_frame_that_is_damaged_while_a_run_goes_on_is_not_taken_for_the_committed_one(
+    video_job, damage
 ):
     with Store(video_job()) as store:
         commit(store, 0)
-    with Store(video_job(f"input.path={tmp_path}/elsewhere/{clip.name}")) as store:
-        assert store.records.keys() == {0}
-    with pytest.raises(OutputError, match=r'input\.path: "clip.mp4" → "other.mp4"'):
-        Store(video_job(f"input.path={tmp_path}/other.mp4"))
+        damage(store.folder / "frames/000000.png")
+        with pytest.raises(OutputError, match=r"000000\.png was damaged or deleted while"):
+            store.read(0)
+
+
+def test_lines_that_cannot_be_read_are_counted(video_job):
+    with Store(video_job()) as store:
+        commit(store, 0)
+        path = store.folder / "ledger/frames.jsonl"
+    path.write_bytes(b"rubbish\n\0\n" + path.read_bytes())
+    with Store(video_job()) as store:
+        assert (store.unreadable, store.records.keys()) == (2, {0})
 
 
 def test_fresh_starts_over(video_job):
@@ -205,12 +285,36 @@ def test_a_second_run_is_refused_while_the_first_lives_and_let_in_when_it_is_dea
     process = spawn.Process(target=hold, args=(job, held, release))
     process.start()
     assert held.wait(60)
-    with pytest.raises(OutputError, match="another run is writing"):
+    with pytest.raises(OutputError, match=rf"another run is writing .*\(process {process.pid} on "):
         Store(job)
     process.kill()
     process.join()
     with Store(job):
         pass
+
+
+def test_a_run_whose_lock_is_deleted_writes_nothing_more(video_job):
+    job = video_job()
+    with Store(job) as first:
+        commit(first, 0)
+        (first.folder / "lock").unlink()
+        with Store(job) as second:
+            with pytest.raises(OutputError, match="lock was deleted"):
+                commit(first, 1)
+            commit(second, 1)
+    with Store(job) as store:
+        assert store.records.keys() == {0, 1}
+
+
+def test_a_file_system_without_locks_is_refused(video_job, monkeypatch):
+    """As some network file systems are, none of which is to be had in a test."""
+
+    def no_locks(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    with pytest.raises(OutputError, match=r"cannot be written \(No locks available"):
+        Store(video_job())
 
 
 def test_an_output_that_cannot_be_written_is_refused(video_job, tmp_path):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from render.errors import OutputError
-from render.ledger import Record
+from render.ledger import Record, parse_record
 from render.plan import Plan
 from render.spec.job import Job
 from render.spec.load import load_job
@@ -64,15 +64,16 @@ def read_facts(output: Path) -> Facts:
         JobError: its `job.yaml` is of another version of this program.
     """
     folder = find_folder(output)
-    plan = _json(folder / "plan.json")
-    if plan is None:
-        raise OutputError(f"{folder} has no plan yet; has its job been started?")
+    try:
+        plan = Plan.from_data(_json(folder / "plan.json"))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise OutputError(f"{folder} has no plan yet; has its job been started?") from error
     summary = _json(folder / "summary.json") or {}
     records = _records(folder)
     return Facts(
         folder,
         load_job(folder / "job.yaml"),
-        Plan.from_data(plan),
+        plan,
         {
             record.frame: record
             for record in records
@@ -109,12 +110,10 @@ def _json(path: Path) -> Any:  # noqa: ANN401
 
 
 def _records(folder: Path) -> list[Record]:
-    found = []
     with suppress(OSError):
-        for line in (folder / "ledger" / "frames.jsonl").read_text().splitlines():
-            with suppress(ValueError, TypeError):
-                found.append(Record(**json.loads(line)))
-    return found
+        lines = (folder / "ledger" / "frames.jsonl").read_bytes().split(b"\n")
+        return [record for line in lines if (record := parse_record(line)) is not None]
+    return []
 
 
 def _stages(records: Sequence[Record]) -> dict[int, dict[int, Mapping[str, Any]]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import platform
 import time
 from importlib.metadata import version
@@ -16,6 +17,8 @@ from render.report.page import write_report
 from render.report.pictures import Gallery
 from render.spec.job import Job
 from render.weights import fetch_weights
+
+log = logging.getLogger(__name__)
 
 LIBRARIES = ("render-nst", "torch", "torchvision", "ray", "numpy", "opencv-python-headless", "av",
              "imageio-ffmpeg", "pillow")  # fmt: skip
@@ -48,12 +51,16 @@ class LiveReport:
         took = time.monotonic() - begun
         self._due = time.monotonic() + max(self._every, 10 * took)
 
-    def finish(self) -> Path:
+    def finish(self) -> None:
         """Write the final page."""
-        return self._write(live=False)
+        self._write(live=False)
 
-    def _write(self, *, live: bool) -> Path:
-        return write_report(self._folder, live=live, gallery=self._gallery, failures=self.failures)
+    def _write(self, *, live: bool) -> None:
+        """Write the page; what it cannot show is no reason to end a run."""
+        try:
+            write_report(self._folder, live=live, gallery=self._gallery, failures=self.failures)
+        except Exception as error:
+            log.warning("the report cannot be written: %s", error)
 
 
 def keep_versions(folder: Path, job: Job) -> None:

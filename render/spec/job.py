@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, PositiveInt, ValidationInfo, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from render.spec.base import AnyJobPath, JobPath, Model, placed_text
 from render.spec.layers import Arch, check_layers
@@ -48,6 +48,13 @@ _LIMIT = r"^([0-9]{1,9}|[0-9]{1,2}(\.[0-9]+)?%|100%)$"
 
 def _as_text(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _whole(value: object) -> object:
+    """Refuse `true` and `1.0`, which Python takes for 1."""
+    if type(value) is not int:
+        raise PydanticKnownError("literal_error", {"expected": "1"})
+    return value
 
 
 class ModelSpec(Model):
@@ -152,7 +159,7 @@ class Farm(Model):
 class Job(Model):
     """One job file, checked and complete."""
 
-    version: Literal[1] = 1
+    version: Annotated[Literal[1], BeforeValidator(_whole)] = 1
     """Version of the job file's format."""
     extends: Annotated[str | None, Field(exclude=True)] = None
     """Another job file, whose settings hold where this one has none. Sections are merged; lists,
