@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from render.pipeline import make_plan
+    from render.inputs import make_plan
     from render.spec.load import load_job
     from render.study import run
 
@@ -22,7 +22,7 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401
 
         return load_job
     if name == "make_plan":
-        from render.pipeline import make_plan  # noqa: PLC0415
+        from render.inputs import make_plan  # noqa: PLC0415
 
         return make_plan
     if name == "run":

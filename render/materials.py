@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 
@@ -32,17 +34,19 @@ class Materials:
     extras: Extras
     weights: str | None = None
 
-    def fingerprint(self) -> str:
-        """Hexadecimal text that changes when one of the pictures does."""
-        digest = hashlib.sha256()
-        extras = (*self.extras.alphas, *self.extras.parts, self.extras.start)
-        for picture in (*self.styles, *extras):
-            if picture is not None:
-                digest.update(f"{picture.shape}".encode())
-                digest.update(picture.tobytes())
-            digest.update(b";")
-        digest.update(f"{self.weights}".encode())
-        return digest.hexdigest()
+    def fingerprints(self) -> dict[str, str]:
+        """For each key of the job that names one, hexadecimal text that changes when it does."""
+        extras = self.extras
+        pictures: dict[str, Sequence[Pixels | Mask | None]] = {
+            f"style.images.{number}.path": found
+            for number, found in enumerate(zip_longest(self.styles, extras.alphas))
+        }
+        pictures |= {
+            f"style.regions.{number}.style": (part,) for number, part in enumerate(extras.parts)
+        }
+        pictures["optimize.start"] = (extras.start,)
+        found = {key: _fingerprint(*arrays) for key, arrays in pictures.items()}
+        return found if self.weights is None else {**found, "model.weights": self.weights}
 
 
 def read_materials(job: Job) -> Materials:
@@ -77,16 +81,16 @@ def read_masks(job: Job, index: int) -> list[Mask]:
     ]
 
 
-def masks_fingerprint(job: Job, frames: range) -> str:
-    """Hexadecimal text that changes when a mask of a frame does: by sizes and dates of the files."""
-    digest = hashlib.sha256()
-    for region in job.style.regions:
-        paths = dict.fromkeys(mask_path(region.content, index) for index in frames)
-        for path in paths:
-            facts = storage.facts(path)
-            about = "is missing" if facts is None else f"{facts.size} {facts.stamp}"
-            digest.update(f"{path.name} {about};".encode())
-    return digest.hexdigest()
+def mask_fingerprints(job: Job, frames: range) -> dict[str, str]:
+    """For each region, hexadecimal text that changes when the mask of a frame does, by its bytes."""
+    found = {}
+    for number, region in enumerate(job.style.regions):
+        digest = hashlib.sha256()
+        for path in dict.fromkeys(mask_path(region.content, index) for index in frames):
+            there = storage.facts(path) is not None
+            digest.update(hashlib.sha256(storage.read(path)).digest() if there else b"missing")
+        found[f"style.regions.{number}.content"] = digest.hexdigest()
+    return found
 
 
 def mask_path(path: AnyPath, index: int) -> AnyPath:
@@ -109,3 +113,13 @@ def _mask(path: AnyPath, key: str) -> Mask:
     if still.alpha is not None:
         grey = grey * (still.alpha / 255)
     return np.asarray(grey.round(), np.uint8)
+
+
+def _fingerprint(*pictures: Pixels | Mask | None) -> str:
+    digest = hashlib.sha256()
+    for picture in pictures:
+        if picture is not None:
+            digest.update(f"{picture.shape}".encode())
+            digest.update(picture.tobytes())
+        digest.update(b";")
+    return digest.hexdigest()

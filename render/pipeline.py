@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from render.errors import SourceError
 from render.farm.cluster import connected
 from render.farm.driver import Driver
 from render.farm.events import (
@@ -23,18 +22,15 @@ from render.farm.events import (
 )
 from render.farm.gauges import measured
 from render.finish import finish_picture, finish_video, picture_path
-from render.materials import Materials, masks_fingerprint, read_materials
-from render.media.encode import check_output
-from render.media.images import ImageSource, check_output_names
-from render.media.source import MovingSource, open_source
-from render.plan import Plan, plan_units
+from render.inputs import prepare, settled_plan, some
+from render.media.images import ImageSource
+from render.media.source import MovingSource
+from render.plan import Plan
 from render.report.live import LiveReport, keep_versions
 from render.schedule import evaluations_left
 from render.spec.job import Job
 from render.store import Store
-from render.weights import weights_digest
 
-MOST_NAMED = 10
 Status = Literal["finished", "incomplete", "failed"]
 
 
@@ -93,57 +89,6 @@ class Summary:
         }
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """Everything that a job reads, opened.
-
-    Attributes:
-        source: the input.
-        materials: the style pictures, and others that the job names.
-        masks: fingerprint of the frames' masks.
-        notes: what a person should know before it starts, one sentence each.
-    """
-
-    source: ImageSource | MovingSource
-    materials: Materials
-    masks: str
-    notes: tuple[str, ...]
-
-    def fingerprint(self) -> str:
-        """Hexadecimal text that changes when the input or another picture of the job does."""
-        return f"{self.source.fingerprint()}-{self.materials.fingerprint()}{self.masks}"
-
-
-def prepare(job: Job) -> Prepared:
-    """Open everything that the job reads, so that what is missing is found before any work.
-
-    Raises:
-        SourceError: the input or a style picture cannot be read.
-        OutputError: the output cannot have the form that the job asks for.
-        WeightsError: the model's weights cannot be had.
-    """
-    source = open_source(job.input, job.output.size, job.output.height)
-    if isinstance(source, ImageSource):
-        check_output_names(source, job.output)
-        notes: tuple[str, ...] = ()
-    else:
-        notes = (*source.notes, *check_output(job.output.path, job.output, source))
-    materials = read_materials(job)
-    if job.engine == "vgg":
-        materials = replace(materials, weights=weights_digest(job.model))
-    return Prepared(source, materials, masks_fingerprint(job, source.frames), notes)
-
-
-def make_plan(job: Job) -> Plan:
-    """What `run` would render: shots and units. Reads the source, renders nothing.
-
-    Raises:
-        RenderError: something that the job reads is missing or wrong.
-    """
-    prepared = prepare(job)
-    return plan_units(job, prepared.source, prepared.fingerprint())
-
-
 def run(
     job: Job,
     *,
@@ -174,7 +119,7 @@ def run(
     prepared = prepare(job)
     source = prepared.source
     with Store(job, fresh=fresh) as store:
-        plan = _settled_plan(job, prepared, store)
+        plan = settled_plan(job, prepared, store)
         wanted = set(plan.frames)
         reused = len(wanted & store.records.keys())
         on_event(_started(job, plan, store))
@@ -255,30 +200,8 @@ def _damage(store: Store) -> Iterator[str]:
     if store.unreadable:
         yield f"{store.unreadable} lines of the ledger cannot be read; their frames are rendered again"
     if store.damaged:
-        named = ", ".join(str(frame) for frame in sorted(store.damaged)[:MOST_NAMED])
-        more = ", ..." if len(store.damaged) > MOST_NAMED else ""
-        yield f"missing or damaged, rendered again: frames {named}{more}"
-
-
-def _settled_plan(job: Job, prepared: Prepared, store: Store) -> Plan:
-    """The plan that an earlier run wrote down, or a new one."""
-    fingerprint = prepared.fingerprint()
-    plan = store.plan()
-    if plan is None:
-        plan = plan_units(job, prepared.source, fingerprint)
-        store.keep_plan(plan)
-    elif plan.fingerprint != fingerprint:
-        theirs, ours = plan.fingerprint.partition("-"), fingerprint.partition("-")
-        what = (
-            f"input.path: {job.input.path}"
-            if theirs[0] != ours[0]
-            else "a style picture, a mask or the weights"
-        )
-        raise SourceError(
-            f"{what} has changed since {store.folder} was begun; change it back, choose another "
-            f"output.path, or start over with --fresh"
-        )
-    return plan
+        named = some([str(frame) for frame in sorted(store.damaged)])
+        yield f"missing or damaged, rendered again: frames {named}"
 
 
 def _finish(

@@ -7,7 +7,7 @@ with it the same pixels, on one worker or on twenty.
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -51,13 +51,13 @@ class Plan:
     """All units of a job.
 
     Attributes:
-        fingerprint: of everything that was read, to notice if it changes.
+        fingerprints: of everything that was read, by the keys that name it, to notice if it changes.
         rate: frames per second of the source; `None` for pictures.
         shots: frames between two cuts.
         units: what is dispatched, in order.
     """
 
-    fingerprint: str
+    fingerprints: Mapping[str, str]
     rate: Fraction | None
     shots: tuple[range, ...]
     units: tuple[Unit, ...]
@@ -75,7 +75,7 @@ class Plan:
     def to_data(self) -> dict[str, Any]:
         """The plan as plain data, for `plan.json`."""
         return {
-            "fingerprint": self.fingerprint,
+            "fingerprints": dict(self.fingerprints),
             "rate": None if self.rate is None else str(self.rate),
             "frames": self.total,
             "shots": [_ends(shot) for shot in self.shots],
@@ -94,7 +94,7 @@ class Plan:
     def from_data(cls, data: dict[str, Any]) -> Plan:
         """The plan that `to_data` gave."""
         return cls(
-            data["fingerprint"],
+            data["fingerprints"],
             None if data["rate"] is None else Fraction(data["rate"]),
             tuple(range(*shot) for shot in data["shots"]),
             tuple(
@@ -104,7 +104,9 @@ class Plan:
         )
 
 
-def plan_units(job: Job, source: ImageSource | MovingSource, fingerprint: str) -> Plan:
+def plan_units(
+    job: Job, source: ImageSource | MovingSource, fingerprints: Mapping[str, str]
+) -> Plan:
     """Find the shots of the source and cut them into units.
 
     Raises:
@@ -113,7 +115,7 @@ def plan_units(job: Job, source: ImageSource | MovingSource, fingerprint: str) -
     frames = source.frames
     if isinstance(source, ImageSource):
         units = tuple(Unit(n, 0, run, chained=False) for n, run in enumerate(chunks(frames)))
-        return Plan(fingerprint, None, (frames,), units)
+        return Plan(fingerprints, None, (frames,), units)
     assert isinstance(job.input, VideoInput)
     if job.input.cuts is None:
         starts = find_cuts(source.thumbnails(), source.rate)
@@ -129,7 +131,7 @@ def plan_units(job: Job, source: ImageSource | MovingSource, fingerprint: str) -
     ]
     stages = stage_count(job)
     units = tuple(Unit(n, shot, run, chained, stages) for n, (shot, run) in enumerate(runs))
-    return Plan(fingerprint, source.rate, shots, units)
+    return Plan(fingerprints, source.rate, shots, units)
 
 
 def chunks(frames: range) -> Iterator[range]:

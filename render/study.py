@@ -27,6 +27,7 @@ from render.farm.events import (
     WorkerReady,
 )
 from render.files import write_atomically
+from render.inputs import Prepared, prepare
 from render.media.frames import Pixels
 from render.media.images import ImageSource
 from render.media.source import MovingSource
@@ -124,14 +125,14 @@ def _at_once(job: Job) -> int:
     return muster(job.farm, MOST_AT_ONCE - 1).workers + 1 if workers == "auto" else workers
 
 
-def _prepared(cell: Cell) -> pipeline.Prepared:
+def _prepared(cell: Cell) -> Prepared:
     """What a cell reads, opened.
 
     Raises:
         RenderError: something is missing or wrong; the message begins with the cell.
     """
     try:
-        return pipeline.prepare(cell.job)
+        return prepare(cell.job)
     except RenderError as error:
         raise type(error)(f"cell {cell.label}: {error}") from error
 
@@ -168,8 +169,8 @@ def plan_all(job: Job) -> list[Planned]:
     """
     planned = []
     for cell in expand_study(job) if job.study else [Cell("", job)]:
-        prepared = pipeline.prepare(cell.job)
-        plan = plan_units(cell.job, prepared.source, prepared.fingerprint())
+        prepared = prepare(cell.job)
+        plan = plan_units(cell.job, prepared.source, prepared.fingerprints())
         planned.append(Planned(cell.label, cell.job, plan, prepared.source))
     return planned
 

@@ -291,13 +291,11 @@ def test_pictures_that_changed_since_an_earlier_run_are_refused(images_job, tmp_
     job = images_job(folder, "engine=passthrough", f"style.images.0.path={style}")
     run(job)
     Image.fromarray(smooth_noise(50, 40, seed=2)).save(style)
-    with pytest.raises(
-        SourceError, match="a style picture, a mask or the weights has changed since"
-    ):
+    with pytest.raises(SourceError, match=r"^style\.images\.0\.path changed since"):
         run(job)
     assert run(job, fresh=True).status == "finished"
     Image.fromarray(smooth_noise(60, 40, seed=3)).save(folder / "b.png")
-    with pytest.raises(SourceError, match=r"input\.path: .* has changed since"):
+    with pytest.raises(SourceError, match=r"^input\.path changed since"):
         run(job)
 
 

@@ -21,7 +21,7 @@ FLOORS = [
     {"painter", "plan", "materials"},
     {"rescue"},
     {"store"},
-    {"finish", "farm", "measuring", "report", "schedule", "single", "trial"},
+    {"inputs", "finish", "farm", "measuring", "report", "schedule", "single", "trial"},
     {"pipeline", "progress", "doctor", "estimate", "bench"},
     {"study"},
     {"dryrun"},

@@ -7,10 +7,10 @@ from typer.testing import CliRunner
 
 from render.cli import app
 from render.errors import OutputError
+from render.inputs import make_plan
 from render.measuring import measure_output, seams
 from render.media.source import open_source
 from render.media.stills import encode_png
-from render.pipeline import make_plan
 from render.store import Store
 
 

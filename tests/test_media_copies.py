@@ -6,7 +6,7 @@ from conftest import smooth_noise
 
 from render import storage
 from render.errors import SourceError
-from render.materials import masks_fingerprint, read_masks, read_materials
+from render.materials import mask_fingerprints, read_masks, read_materials
 from render.media.copies import local_copy
 from render.media.source import open_source
 from render.media.stills import encode_png
@@ -76,8 +76,8 @@ def test_styles_masks_and_starts_are_read_from_object_storage(bucket):
     assert np.array_equal(materials.styles[0], picture)
     assert np.array_equal(materials.extras.start, picture)
     assert np.array_equal(read_masks(job, 2)[0], mask)
-    before = masks_fingerprint(job, range(2, 4))
+    before = mask_fingerprints(job, range(2, 4))
     storage.write(bucket / "mask_0003.png", b"1")
-    assert masks_fingerprint(job, range(2, 4)) != before
+    assert mask_fingerprints(job, range(2, 4)) != before
     with pytest.raises(SourceError, match=r"style\.regions\.0\.content: s3://.*mask_0007"):
         read_masks(job, 7)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from render.errors import SourceError
-from render.pipeline import make_plan
+from render.inputs import make_plan
 from render.plan import CHUNK, Plan, chunks, split
 
 
@@ -101,7 +101,7 @@ def test_the_plan_knows_what_it_was_made_for_by_its_content(video_job, tmp_path,
     style = tmp_path / "style.png"
     style.write_bytes(style_picture.read_bytes())
     job = video_job(f"style.images.0.path={style}")
-    before = make_plan(job).fingerprint
-    assert before == make_plan(video_job()).fingerprint  # the same picture elsewhere
+    before = make_plan(job).fingerprints
+    assert before == make_plan(video_job()).fingerprints  # the same picture elsewhere
     Image.fromarray(smooth_noise(80, 60, seed=7)).save(style)
-    assert make_plan(job).fingerprint != before
+    assert make_plan(job).fingerprints != before

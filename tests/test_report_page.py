@@ -8,8 +8,8 @@ from conftest import smooth_noise
 from PIL import Image
 
 from render.errors import OutputError
+from render.inputs import prepare
 from render.media.stills import encode_png
-from render.pipeline import prepare
 from render.plan import plan_units
 from render.report.charts import line_chart, number, ticks, timeline
 from render.report.facts import read_facts
@@ -38,7 +38,7 @@ def output(images_job, tmp_path):
     job = images_job(folder)
     with Store(job) as store:
         prepared = prepare(job)
-        store.keep_plan(plan_units(job, prepared.source, prepared.fingerprint()))
+        store.keep_plan(plan_units(job, prepared.source, prepared.fingerprints()))
         for frame in range(2):
             info = {
                 "worker": "<script>alert(2)</script>",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from render.pipeline import make_plan
+from render.inputs import make_plan
 from render.plan import Plan, Unit
 from render.schedule import forecast, in_evaluations, makespan
 from render.spec.job import Job

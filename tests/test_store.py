@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from render.errors import OutputError
 from render.files import write_atomically
-from render.pipeline import make_plan
+from render.inputs import make_plan
 from render.store import Store
 
 

@@ -55,6 +55,7 @@ class Reply:
         attempt: that of the task.
         warping: how far it is from the frame before, of a frame's last stage; see `Painted`.
         changed: settings that were changed to get it, by key.
+        source: digest of the file that the frame was read from, if that holds it alone.
     """
 
     frame: int
@@ -67,6 +68,7 @@ class Reply:
     attempt: int
     warping: Comparison | None
     changed: dict[str, object]
+    source: str | None
 
 
 @dataclass(frozen=True)
@@ -177,4 +179,5 @@ class Worker:
             task.attempt,
             painted.warping,
             changed,
+            frame.digest,
         )

@@ -222,6 +222,8 @@ class Driver:
             about["warping"] = asdict(reply.warping)
         if reply.changed:
             about["changed"] = reply.changed
+        if reply.source is not None:
+            about["source"] = reply.source
         if reply.stage < unit.stages - 1:
             file = f"stages/{reply.frame:06}.{reply.stage}.png"
             self._store.commit(reply.frame, file, reply.data, about, stage=reply.stage)

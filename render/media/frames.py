@@ -24,11 +24,28 @@ class Frame:
         index: 0-based index in the source.
         pixels: H×W×3, sRGB, 0 to 255.
         alpha: H×W, 0 (clear) to 255 (solid); `None` if the picture is solid.
+        digest: of the file that it was read from, if that holds it alone; see `Source.digest`.
     """
 
     index: int
     pixels: Pixels
     alpha: npt.NDArray[np.uint8] | None = None
+    digest: str | None = None
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What tells an input from another, without reading a million files.
+
+    Attributes:
+        content: hexadecimal text that changes with the bytes of one file, or with the names and sizes
+            of many.
+        dates: of many files, hexadecimal text that changes when one may have changed all the same;
+            `None`: `content` knows it all.
+    """
+
+    content: str
+    dates: str | None = None
 
 
 class Source(Protocol):
@@ -55,8 +72,15 @@ class Source(Protocol):
             FrameError: a frame cannot be had; reading may go on behind it with a new call.
         """
 
-    def fingerprint(self) -> str:
-        """Hexadecimal text that changes when the input changes."""
+    def fingerprint(self) -> Fingerprint:
+        """What tells this input from another one, or from itself after a change."""
+
+    def digest(self, frame: int) -> str | None:
+        """Hash of a frame's own file; `None` if it has none.
+
+        Raises:
+            FrameError: it cannot be read.
+        """
 
 
 class FrameError(SourceError):

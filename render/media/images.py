@@ -10,7 +10,7 @@ from string import Formatter
 
 from render import storage
 from render.errors import OutputError, SourceError
-from render.media.frames import Frame, FrameError, rendered_size
+from render.media.frames import Fingerprint, Frame, FrameError, rendered_size
 from render.media.listing import find_pictures
 from render.media.stills import (
     EXTENSIONS,
@@ -85,19 +85,43 @@ class ImageSource:
         """The pictures in order; a `FrameError` ends it, and a new call goes on behind."""
         for index in frames:
             still = self.still(index)
-            yield Frame(index, still.pixels, still.alpha)
+            yield Frame(index, still.pixels, still.alpha, self.digest(index))
 
-    def fingerprint(self) -> str:
-        """Hash of names, sizes and dates: hashing the bytes of a million pictures takes hours."""
-        digest = hashlib.sha256()
+    def fingerprint(self) -> Fingerprint:
+        """Of names and sizes, and of dates: hashing the bytes of a million pictures takes hours.
+
+        In object storage, stamps follow the content and count with the sizes.
+        """
         listed: dict[str, Entry] = {}
         if isinstance(self.root, Url):  # asking for one after the other takes hours, too
             listed = {entry.name: entry for entry in storage.listed(self.root)}
+        names, dates = hashlib.sha256(), hashlib.sha256()
         for index, name in enumerate(self.paths):
-            facts = listed.get(name) or storage.facts(self.path(index))
-            about = f"{facts.size}\0{facts.stamp}" if facts is not None else "is missing"
-            digest.update(f"{name}\0{about}\n".encode())
-        return digest.hexdigest()
+            path = self.path(index)
+            facts = listed.get(name) or storage.facts(path)
+            about = "is missing" if facts is None else str(facts.size)
+            stamp = "" if facts is None else facts.stamp
+            if isinstance(path, Url):
+                about, stamp = f"{about}\0{stamp}", ""
+            names.update(f"{name}\0{about}\n".encode(errors="surrogateescape"))
+            dates.update(f"{stamp}\n".encode())
+        return Fingerprint(names.hexdigest(), dates.hexdigest())
+
+    def digest(self, frame: int) -> str | None:
+        """Hash of a picture's file; `None` in object storage, whose stamps follow the content.
+
+        Raises:
+            FrameError: it cannot be read.
+        """
+        path = self.path(frame)
+        if isinstance(path, Url):
+            return None
+        try:
+            with path.open("rb") as file:
+                made = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16))
+        except OSError as error:
+            raise FrameError(f"{path}: cannot be read: {error.strerror}", frame) from error
+        return made.hexdigest()
 
 
 def open_images(spec: ImagesInput, size: int | None, height: int | None = None) -> ImageSource:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from render.errors import SourceError
-from render.media.frames import Frame, FrameError, Pixels
+from render.media.frames import Fingerprint, Frame, FrameError, Pixels
 from render.media.images import ImageSource, open_images
 from render.media.stills import resize_still, still_size
 from render.spec.media import ImagesInput, VideoInput, parse_rate
@@ -61,16 +61,20 @@ class SequenceSource:
                     f"frame {self.rendered[0]}×{self.rendered[1]}; all must be alike",
                     index,
                 )
-            yield Frame(index, pixels)
+            yield Frame(index, pixels, digest=self.digest(index))
 
     def thumbnails(self, height: int = 90) -> Iterator[Pixels]:
         """The selected frames at `height` pixels or less."""
         for index in self.frames:
             yield resize_still(self.pictures.still(index), None, height).pixels
 
-    def fingerprint(self) -> str:
-        """Hash of names, sizes and dates."""
+    def fingerprint(self) -> Fingerprint:
+        """As that of pictures which are no sequence."""
         return self.pictures.fingerprint()
+
+    def digest(self, frame: int) -> str | None:
+        """Hash of a frame's file; errors as `ImageSource.digest`."""
+        return self.pictures.digest(frame)
 
 
 def open_sequence(spec: VideoInput, size: int | None, height: int | None = None) -> SequenceSource:

@@ -16,7 +16,7 @@ from render.errors import SourceError
 from render.media.colour import to_srgb
 from render.media.copies import local_copy
 from render.media.decode import decode
-from render.media.frames import Frame, FrameError, Pixels, rendered_size
+from render.media.frames import Fingerprint, Frame, FrameError, Pixels, rendered_size
 from render.media.probe import Probe, probe
 from render.spec.media import VideoInput
 from render.spec.ranges import select_frames
@@ -74,10 +74,13 @@ class VideoSource:
             return frame / self.probe.rate
         return int(self.probe.pts[frame] - self.probe.pts[0]) * self.probe.track.time_base
 
-    def fingerprint(self) -> str:
-        """Hash of the file's bytes: a copy elsewhere or a touched date changes nothing."""
+    def fingerprint(self) -> Fingerprint:
+        """Of the file's bytes: a copy elsewhere or a touched date changes nothing."""
         with self.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            return Fingerprint(hashlib.file_digest(file, "sha256").hexdigest())
+
+    def digest(self, frame: int) -> None:
+        """A frame has no file of its own."""
 
     def read(self, frames: range) -> Iterator[Frame]:
         """The frames in order, decoded from a key frame before the first of them.

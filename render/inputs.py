@@ -1,0 +1,120 @@
+"""Everything that a job reads: opened before any work, and held against what an earlier run read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from render.errors import SourceError
+from render.materials import Materials, mask_fingerprints, read_materials
+from render.media.encode import check_output
+from render.media.images import ImageSource, check_output_names
+from render.media.source import MovingSource, open_source
+from render.plan import Plan, plan_units
+from render.spec.job import Job
+from render.store import Store
+from render.weights import weights_digest
+
+MOST_NAMED = 10
+DATES = "dates of input.path"
+"""Of pictures, whose fingerprint is only of their names and sizes."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything that a job reads, opened.
+
+    Attributes:
+        source: the input.
+        materials: the style pictures, and others that the job names.
+        masks: fingerprints of the frames' masks, by key.
+        notes: what a person should know before it starts, one sentence each.
+    """
+
+    source: ImageSource | MovingSource
+    materials: Materials
+    masks: Mapping[str, str]
+    notes: tuple[str, ...]
+
+    def fingerprints(self) -> dict[str, str]:
+        """Hexadecimal texts that change when what is read does, by the keys that name it."""
+        found = self.source.fingerprint()
+        return {
+            "input.path": found.content,
+            **({} if found.dates is None else {DATES: found.dates}),
+            **self.materials.fingerprints(),
+            **self.masks,
+        }
+
+
+def prepare(job: Job) -> Prepared:
+    """Open everything that the job reads, so that what is missing is found before any work.
+
+    Raises:
+        SourceError: the input or a style picture cannot be read.
+        OutputError: the output cannot have the form that the job asks for.
+        WeightsError: the model's weights cannot be had.
+    """
+    source = open_source(job.input, job.output.size, job.output.height)
+    if isinstance(source, ImageSource):
+        check_output_names(source, job.output)
+        notes: tuple[str, ...] = ()
+    else:
+        notes = (*source.notes, *check_output(job.output.path, job.output, source))
+    materials = read_materials(job)
+    if job.engine == "vgg":
+        materials = replace(materials, weights=weights_digest(job.model))
+    return Prepared(source, materials, mask_fingerprints(job, source.frames), notes)
+
+
+def make_plan(job: Job) -> Plan:
+    """What `run` would render: shots and units. Reads the source, renders nothing.
+
+    Raises:
+        RenderError: something that the job reads is missing or wrong.
+    """
+    prepared = prepare(job)
+    return plan_units(job, prepared.source, prepared.fingerprints())
+
+
+def settled_plan(job: Job, prepared: Prepared, store: Store) -> Plan:
+    """The plan that an earlier run wrote down, or a new one.
+
+    Raises:
+        SourceError: what the finished frames were made from has changed.
+    """
+    fingerprints = prepared.fingerprints()
+    plan = store.plan()
+    if plan is None:
+        plan = plan_units(job, prepared.source, fingerprints)
+        store.keep_plan(plan)
+        return plan
+    earlier = plan.fingerprints
+    names = earlier.keys() | fingerprints.keys()
+    changed = {name for name in names if earlier.get(name) != fingerprints.get(name)}
+    if changed == {DATES}:  # copied elsewhere perhaps: what is in the files decides
+        anew = plan_units(job, prepared.source, fingerprints)
+        pictures = list(_changed_pictures(prepared.source, store))
+        if (anew.shots, anew.units) == (plan.shots, plan.units) and not pictures:
+            store.keep_plan(anew)
+            return anew
+        changed = {f"input.path ({some(pictures) or 'its cuts'})"}
+    if changed:
+        raise SourceError(
+            f"{', '.join(sorted(changed - {DATES}))} changed since {store.folder} was begun; change "
+            "it back, choose another output.path, or start over with --fresh"
+        )
+    return plan
+
+
+def _changed_pictures(source: ImageSource | MovingSource, store: Store) -> Iterator[str]:
+    """Names of pictures that are not those from which committed frames were made."""
+    made = {record.frame: record for record in (*store.stages.values(), *store.records.values())}
+    for frame, record in sorted(made.items()):
+        if record.info.get("source") != source.digest(frame):
+            yield source.name(frame)
+
+
+def some(names: Sequence[str]) -> str:
+    """The first of the names, for a message."""
+    return ", ".join(names[:MOST_NAMED]) + (", ..." if len(names) > MOST_NAMED else "")

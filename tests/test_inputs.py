@@ -1,0 +1,139 @@
+"""What a job reads is held against what an earlier run of it read."""
+
+import os
+import shutil
+
+import numpy as np
+import pytest
+from conftest import smooth_noise
+from PIL import Image
+
+from render.errors import SourceError
+from render.inputs import prepare, settled_plan
+from render.store import Store
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Three pictures in files that stay of one size, whatever is in them."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number in range(3):
+        draw(folder / f"{number}.bmp", seed=number)
+    return folder
+
+
+def draw(path, seed, width=40):
+    Image.fromarray(smooth_noise(width, 30, seed)).save(path)
+
+
+def begin(job):
+    """A run that finished frame 0."""
+    prepared = prepare(job)
+    with Store(job) as store:
+        settled_plan(job, prepared, store)
+        info = {"source": prepared.source.digest(0)}
+        store.commit(0, "frames/000000.png", b"frame 0", info)
+
+
+def go_on(job):
+    with Store(job) as store:
+        return settled_plan(job, prepare(job), store)
+
+
+def touch(path):
+    os.utime(path, (1, 1))
+
+
+def test_a_copy_with_other_dates_in_another_place_is_gone_on_with(folder, images_job, tmp_path):
+    begin(images_job(folder))
+    copy = tmp_path / "elsewhere" / "copy"
+    shutil.copytree(folder, copy, copy_function=shutil.copyfile)
+    touch(copy / "1.bmp")
+    plan = go_on(images_job(copy))
+    assert go_on(images_job(copy)) == plan
+
+
+def test_a_picture_of_a_finished_frame_that_changed_is_named_though_its_size_did_not(
+    folder, images_job
+):
+    job = images_job(folder)
+    begin(job)
+    draw(folder / "0.bmp", seed=7)
+    touch(folder / "0.bmp")
+    with pytest.raises(SourceError, match=r"^input\.path \(0\.bmp\) changed since"):
+        go_on(job)
+
+
+def test_a_picture_that_nothing_was_made_of_yet_may_change(folder, images_job):
+    job = images_job(folder)
+    begin(job)
+    draw(folder / "2.bmp", seed=7)
+    touch(folder / "2.bmp")
+    assert go_on(job).total == 3
+
+
+@pytest.mark.parametrize("change", ["more", "fewer", "larger", "renamed"])
+def test_other_names_and_sizes_are_refused(folder, images_job, change):
+    job = images_job(folder)
+    begin(job)
+    match change:
+        case "more":
+            draw(folder / "3.bmp", seed=3)
+        case "fewer":
+            (folder / "2.bmp").unlink()
+        case "larger":
+            draw(folder / "2.bmp", seed=2, width=50)
+        case "renamed":
+            (folder / "2.bmp").rename(folder / "3.bmp")
+    with pytest.raises(SourceError, match=r"^input\.path changed since"):
+        go_on(job)
+
+
+def test_frames_of_a_sequence_whose_cuts_fall_elsewhere_now_are_refused(
+    make_data, tmp_path, video_job
+):
+    folder = tmp_path / "shots"
+    folder.mkdir()
+    for number in range(24):  # two shots, the second from frame 12 on
+        shade = 250 * (number >= 12)
+        Image.fromarray(np.full((30, 40, 3), shade, np.uint8)).save(folder / f"{number:02}.bmp")
+    job = video_job(f"input.path={folder}", "input.cuts=null")
+    begin(job)
+    assert len(go_on(job).shots) == 2
+    for number in range(12, 24):
+        shutil.copyfile(folder / "00.bmp", folder / f"{number:02}.bmp")
+        touch(folder / f"{number:02}.bmp")
+    with pytest.raises(SourceError, match=r"^input\.path \(its cuts\) changed since"):
+        go_on(job)
+
+
+FILES = {
+    "style.images.0.path": "a",
+    "style.images.1.path": "b",
+    "style.regions.0.content": "mask",
+    "style.regions.0.style": "part",
+    "optimize.start": "start",
+    "model.weights": "vgg",
+}
+
+
+@pytest.mark.parametrize("key", FILES)
+def test_another_file_that_changed_is_named_by_its_key(folder, images_job, tmp_path, key):
+    files = {name: tmp_path / f"{name}.bmp" for name in FILES.values()}
+    for number, path in enumerate(files.values()):
+        draw(path, seed=number)
+    job = images_job(
+        folder,
+        f"style.images=[{{path: {files['a']}}}, {{path: {files['b']}}}]",
+        f"style.regions=[{{content: {files['mask']}, style: {files['part']}, image: 0}}]",
+        f"optimize.start={files['start']}",
+        f"model.weights={files['vgg']}",
+    )
+    begin(job)
+    changed = files[FILES[key]]
+    touch(changed)
+    assert go_on(job).total == 3
+    draw(changed, seed=99)
+    with pytest.raises(SourceError, match=rf"^{key} changed since"):
+        go_on(job)
