@@ -27,17 +27,17 @@ class Attempts:
     def __init__(self, retries: int, losses: int) -> None:
         self._retries = retries
         self._losses = losses
-        self._of_frames: Counter[tuple[int, int]] = Counter()
+        self._of_frames: Counter[tuple[tuple[int, ...], int]] = Counter()
         self._of_nodes: Counter[str] = Counter()
         self._in_a_row = 0
 
-    def fault(self, frame: int, stage: int) -> int | None:
-        """Count a fault of a frame at a stage: the number of the attempt that failed; `None`: enough.
+    def fault(self, frames: tuple[int, ...], stage: int) -> int | None:
+        """Count a fault of frames painted at once: the number of the failed attempt; `None`: enough.
 
         Each stage has the whole budget: a stage that was painted has shown that the frame was sound.
         """
-        self._of_frames[frame, stage] += 1
-        attempt = self._of_frames[frame, stage]
+        self._of_frames[frames, stage] += 1
+        attempt = self._of_frames[frames, stage]
         return attempt if attempt <= self._retries else None
 
     def lost(self, node: str | None, reason: str) -> None:

@@ -11,7 +11,7 @@ import ray
 
 from render.farm.actor import Worker
 from render.farm.cluster import Crew
-from render.farm.lane import Lane
+from render.farm.work import Errand
 
 
 @dataclass(eq=False)
@@ -24,9 +24,8 @@ class Hand:
         node: number that Ray gave the node that it runs on; `None` until it runs.
         ready: whether its model is loaded.
         since: when it was last idle or gave an answer, on the monotonic clock.
-        calls: those under way, with the lane and the frame of each (`None`: hiring). A call that is
-            taken out of here has lost its frame: what it may still bring is not looked at.
-        held: the frame of each lane, by unit and stage, that it was sent last and still has.
+        calls: those under way, the oldest first, with the errand of each (`None`: hiring). What a call
+            that is taken out of here may still bring is not looked at.
     """
 
     name: str
@@ -34,33 +33,18 @@ class Hand:
     node: str | None = None
     ready: bool = False
     since: float = 0.0
-    calls: dict[ray.ObjectRef, tuple[Lane, int] | None] = field(default_factory=dict)
-    held: dict[tuple[int, int], int] = field(default_factory=dict)
+    calls: dict[ray.ObjectRef, Errand | None] = field(default_factory=dict)
 
     @property
-    def lanes(self) -> list[Lane]:
-        """Lanes of which frames wait here, the one sent last at the end."""
-        return [call[0] for call in self.calls.values() if call is not None]
+    def errands(self) -> list[Errand]:
+        """Those under way, the oldest first."""
+        return [errand for errand in self.calls.values() if errand is not None]
 
-    def send(self, call: ray.ObjectRef, work: tuple[Lane, int] | None) -> None:
+    def send(self, call: ray.ObjectRef, errand: Errand | None) -> None:
         """Note a call."""
         if not self.calls:
             self.since = time.monotonic()
-        self.calls[call] = work
-
-    def paint(self, lane: Lane) -> int:
-        """Send it a lane's next frame, and say which.
-
-        Raises:
-            FrameError: the frame cannot be read.
-        """
-        unit, stage = lane.unit.number, lane.stage
-        task = lane.next(self.held.get((unit, stage)))
-        # The worker forgets other units' pictures likewise.
-        self.held = {line: frame for line, frame in self.held.items() if line[0] == unit}
-        self.held[unit, stage] = task.frame.index
-        self.send(self.actor.paint.remote(task), (lane, task.frame.index))
-        return task.frame.index
+        self.calls[call] = errand
 
     def patience(self, timeout: float) -> float | None:
         """Seconds until it is to be taken for hung; `None` if it has nothing to do, or waits for a node.

@@ -1,0 +1,170 @@
+"""Units of a film as work: their lanes, and which of them a worker goes on with."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+from render.farm.actor import Reply
+from render.farm.events import Event, FrameDone, StageDone
+from render.farm.lane import Lane
+from render.farm.work import Errand
+from render.media.frames import Source
+from render.plan import Plan, Unit
+from render.spec.job import Job
+from render.store import Store
+
+
+@dataclass(eq=False)
+class LaneErrand(Errand):
+    """A lane's next frame."""
+
+    lane: Lane
+
+
+class Lanes:
+    """The lanes of all units that are not finished; see `Work`.
+
+    Args:
+        job: what is rendered.
+        plan: its units.
+        source: its frames.
+        store: what is finished.
+        failed: frames that are set aside.
+    """
+
+    def __init__(
+        self, job: Job, plan: Plan, source: Source, store: Store, failed: Container[int]
+    ) -> None:
+        self._job = job
+        self._source = source
+        self._store = store
+        self._failed = failed
+        todo = [u for u in plan.units if any(frame not in store.records for frame in u.frames)]
+        if any(unit.chained for unit in todo):
+            todo.sort(key=lambda unit: -len(unit.frames))  # the longest chain first: it ends last
+        self._waiting = deque(todo)
+        self._open: list[Lane] = []
+        self._sent: dict[str, list[Lane]] = {}  # lanes of the errands under way, by worker
+        self._held: dict[str, dict[tuple[int, int], int]] = {}
+        """By worker, the frame of each lane (unit and stage) that it was sent last and still has."""
+
+    def places(self) -> int:
+        """Lanes that are left."""
+        self._close_ended()
+        return len(self._open) + sum(unit.stages for unit in self._waiting)
+
+    def next(self, worker: str) -> LaneErrand | None:
+        """The next frame of the lane that a worker should go on with.
+
+        Raises:
+            FrameError: the frame cannot be read; once it is set aside, go on.
+        """
+        lane = self._lane_for(worker)
+        if lane is None:
+            return None
+        unit, held = lane.unit, self._held.get(worker, {})
+        task = lane.next(held.get((unit.number, lane.stage)))
+        # The worker forgets other units' pictures likewise.
+        held = {line: frame for line, frame in held.items() if line[0] == unit.number}
+        held[unit.number, lane.stage] = task.frame.index
+        self._held[worker] = held
+        self._sent.setdefault(worker, []).append(lane)
+        return LaneErrand(task, (task.frame.index,), lane.stage, unit.shot, lane)
+
+    def take(self, errand: Errand, reply: Reply, worker: str) -> Iterator[Event] | None:
+        """Commit a frame, or a stage of one; `None`: it is of an attempt that was given up."""
+        assert isinstance(errand, LaneErrand)
+        if reply.attempt != errand.lane.attempt:
+            return None
+        self._sent[worker].remove(errand.lane)
+        return iter([self._commit(errand.lane.unit, reply, worker)])
+
+    def release(self, worker: str, errands: Sequence[Errand]) -> None:
+        """Take a worker's lanes back, to be gone on with from what is committed."""
+        lanes = {id(e.lane): e.lane for e in errands if isinstance(e, LaneErrand)}
+        for lane in lanes.values():
+            lane.rewind()
+        self._sent.pop(worker, None)
+        self._held.pop(worker, None)
+
+    def stuck(self) -> str | None:
+        """Lanes of which none has a frame to give."""
+        self._close_ended()
+        if self._waiting or not self._open or any(lane.ready() for lane in self._open):
+            return None
+        stuck = ", ".join(f"unit {lane.unit.number} stage {lane.stage}" for lane in self._open)
+        return f"{stuck} wait for pictures that nobody makes"
+
+    def close(self) -> None:
+        """Stop reading."""
+        for lane in self._open:
+            lane.close()
+
+    def _lane_for(self, worker: str) -> Lane | None:
+        """The lane whose next frame a worker should paint, if there is one.
+
+        A worker stays with a lane as long as frames of it wait there, because the next may start
+        from a picture that only it has. Else the latest stage comes first: it finishes frames.
+        """
+        here = self._sent.get(worker)
+        if here:
+            return here[-1] if here[-1].ready() else None
+        taken = self._taken()
+        free = [lane for lane in self._open if id(lane) not in taken and lane.ready()]
+        if free:
+            return max(free, key=lambda lane: lane.stage)
+        while self._waiting:
+            unit = self._waiting.popleft()
+            made = [self._lane(unit, stage) for stage in range(unit.stages)]
+            self._open += made
+            ready = [lane for lane in made if lane.ready()]
+            if ready:
+                return max(ready, key=lambda lane: lane.stage)
+        return None
+
+    def _lane(self, unit: Unit, stage: int) -> Lane:
+        return Lane(self._job, unit, stage, self._source, self._store, self._failed)
+
+    def _taken(self) -> set[int]:
+        return {id(lane) for lanes in self._sent.values() for lane in lanes}
+
+    def _close_ended(self) -> None:
+        """Let go of lanes that have nothing left to send and nothing under way."""
+        taken = self._taken()
+        for lane in [one for one in self._open if id(one) not in taken and one.ended()]:
+            lane.close()
+            self._open.remove(lane)
+
+    def _commit(self, unit: Unit, reply: Reply, worker: str) -> Event:
+        about = {
+            "unit": unit.number,
+            "worker": worker,
+            "seconds": round(reply.seconds, 3),
+            "evaluations": reply.evaluations,
+            "loss": reply.loss,
+            "trace": reply.trace,
+            "at": round(time.time(), 3),
+        }
+        if reply.warping is not None:
+            about["warping"] = asdict(reply.warping)
+        if reply.changed:
+            about["changed"] = reply.changed
+        if reply.source is not None:
+            about["source"] = reply.source
+        if reply.stage < unit.stages - 1:
+            file = f"stages/{reply.frame:06}.{reply.stage}.png"
+            self._store.commit(reply.frame, file, reply.data, about, stage=reply.stage)
+            return StageDone(reply.frame, reply.stage, worker, reply.evaluations, reply.seconds)
+        self._store.commit(reply.frame, f"frames/{reply.frame:06}.png", reply.data, about)
+        return FrameDone(
+            reply.frame,
+            unit.number,
+            unit.shot,
+            worker,
+            reply.seconds,
+            reply.evaluations,
+            reply.loss,
+        )
