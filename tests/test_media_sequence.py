@@ -3,6 +3,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from media_clips import number_of, numbered
+from pydantic import ValidationError
 
 from render.errors import OutputError, SourceError
 from render.media.encode import write_video
@@ -69,9 +70,18 @@ def test_rates_are_exact(text, rate):
     assert parse_rate(text) == rate
 
 
-@pytest.mark.parametrize("text", ["1e999999999", "fast", "25/0", ""])
+ODD = ["1e999999999", "fast", "25/0", "", "2 5", "2_5", "-25", "٢٥", "1/2/3", "29,97", "nan"]
+
+
+@pytest.mark.parametrize("text", [*ODD, "0." + "0" * 5000 + "1", "1" * 5000])
 def test_what_is_not_a_rate_is_told_at_once(text):
     assert parse_rate(text) == 0
+
+
+@pytest.mark.parametrize("rate", [*ODD, 0, 1001, "1/3601", True])
+def test_a_job_with_an_impossible_rate_is_refused(rate):
+    with pytest.raises(ValidationError, match=r"not a frame rate|valid string"):
+        VideoInput(kind="video", path="in", rate=rate)
 
 
 def test_a_video_can_be_written_as_numbered_frames(folder, tmp_path):

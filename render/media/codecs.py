@@ -34,7 +34,8 @@ class Codec:
         encoder: ffmpeg's encoder and its options.
         muxers: ffmpeg's containers that hold it.
         filters: from `rgb24` to what the encoder takes.
-        crf: constant rate factor that is meant by none; `None` if the codec has no such thing.
+        crf: constant rate factor that is meant by none; `None` if the codec has no such thing, and no
+            bitrate either.
         crf_limit: the largest constant rate factor.
         even: whether width and height must be even.
         hardware: encoders on graphics cards that stand in for it, best first.
@@ -131,12 +132,25 @@ def codec_for(output: Output, path: Path) -> Codec:
             f"{path}: {path.suffix} does not hold {output.codec}; name it {' or '.join(fitting)}, "
             f"or set output.codec to {' or '.join(others)}"
         )
+    if codec.crf is None:
+        refuse_quality(output, path)
     if output.crf is not None:
-        if codec.crf is None:
-            raise OutputError(f"{path}: {output.codec} has no output.crf; leave it out")
+        if output.bitrate is not None:
+            raise OutputError(f"{path}: output.crf or output.bitrate, not both")
         if output.crf > codec.crf_limit:
             raise OutputError(f"{path}: output.crf of {output.codec} is 0 to {codec.crf_limit}")
     return codec
+
+
+def refuse_quality(output: Output, path: Path) -> None:
+    """Refuse a factor or a bitrate for a codec that has neither, rather than forget it.
+
+    Raises:
+        OutputError: one of them is given.
+    """
+    for key, value in (("crf", output.crf), ("bitrate", output.bitrate)):
+        if value is not None:
+            raise OutputError(f"{path}: {output.codec} has no output.{key}; leave it out")
 
 
 def encoder_options(output: Output, codec: Codec) -> tuple[list[str], tuple[str, ...]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from render.errors import OutputError
-from render.media.codecs import codec_for, muxer
+from render.media.codecs import codec_for, muxer, refuse_quality
 from render.media.folder import write_folder
 from render.media.frames import Pixels
 from render.media.sequence import SequenceSource
@@ -36,7 +36,9 @@ def check_output(
         raise OutputError(
             f"{path}: the result would overwrite the input; choose another output.path"
         )
-    if output.codec != "frames":
+    if output.codec == "frames":
+        refuse_quality(output, path)
+    else:
         codec_for(output, path)
     return _carried(path, output, source, source.frames).notes
 

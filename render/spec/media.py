@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from typing import Annotated, Literal
 
@@ -12,6 +13,8 @@ from render.spec.base import AnyJobPath, JobPath, Model
 from render.spec.ranges import FrameRange
 
 _RATE = "frames per second such as 25, 29.97 or 24000/1001"
+_RATE_FORM = re.compile(r"[0-9]{1,9}(\.[0-9]{0,6})?|[0-9]{1,9} */ *[0-9]{1,9}", re.ASCII)
+_SLOWEST, _FASTEST = Fraction(1, 3600), 1000
 
 
 def _number_as_text(value: object) -> object:
@@ -19,7 +22,7 @@ def _number_as_text(value: object) -> object:
 
 
 def _check_rate(text: str) -> str:
-    if not 0 < parse_rate(text) <= 1000:
+    if not _SLOWEST <= parse_rate(text) <= _FASTEST:
         raise PydanticCustomError("rate", "not a frame rate", {"allowed": _RATE})
     return text
 
@@ -27,17 +30,19 @@ def _check_rate(text: str) -> str:
 def parse_rate(text: str) -> Fraction:
     """The exact rate that a text names; 23.976, 29.97 and 59.94 mean their NTSC fractions.
 
-    What is not a rate gives 0, so do powers of ten: `1e999999999` would be worked out digit by digit.
+    What is not a rate gives 0; so do powers of ten and hundreds of digits, which would be worked out
+    digit by digit.
     """
-    if "e" in text.lower():
+    text = text.strip()
+    if not _RATE_FORM.fullmatch(text):
         return Fraction(0)
     try:
         rate = Fraction(text.replace(" ", ""))
-    except (ValueError, ZeroDivisionError):
+    except ZeroDivisionError:
         return Fraction(0)
     for whole in (24, 30, 48, 60, 120):
         ntsc = Fraction(whole * 1000, 1001)
-        if text.strip() in (f"{float(ntsc):.2f}", f"{float(ntsc):.3f}"):
+        if text in (f"{float(ntsc):.2f}", f"{float(ntsc):.3f}"):
             return ntsc
     return rate
 
@@ -101,7 +106,8 @@ class Output(Model):
     """Constant rate factor: lower is better and larger. Empty: 18 for h264, and what looks alike
     for h265 (20), av1 (24) and vp9 (24). The other codecs have none."""
     bitrate: Annotated[str, Field(pattern=r"^[1-9][0-9]*[kM]$")] | None = None
-    """Mean bits a second, such as `8M`, instead of a constant rate factor."""
+    """Mean bits a second, such as `8M`, instead of a constant rate factor. Not for prores, ffv1, gif,
+    webp and frames."""
     hardware: bool = False
     """Encode h264, h265 or av1 on the graphics card, where ffmpeg can; else as usual."""
     audio: Literal["copy", "none"] = "copy"
