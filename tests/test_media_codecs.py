@@ -2,7 +2,7 @@ import subprocess
 
 import numpy as np
 import pytest
-from media_clips import FAST, number_of, numbered_clip
+from media_clips import FAST, number_of, numbered, numbered_clip
 from PIL import Image
 
 from render.errors import OutputError
@@ -80,6 +80,21 @@ def test_short_clips_become_moving_pictures_without_sound(tmp_path, source, code
             assert image.info["duration"] == 40
 
 
+def test_pictures_that_stand_still_are_shown_as_long_in_a_webp(tmp_path, source):
+    """Its encoder makes one frame of pictures that look alike."""
+    path = tmp_path / "out.webp"
+    pixels = (numbered(index // 4) for index in range(12))
+    output = Output(path=path, codec="webp")
+    write_video(path, pixels, output=output, source=source, selected=source.frames)
+    shown = []
+    with Image.open(path) as image:
+        for index in range(image.n_frames):
+            image.seek(index)
+            image.load()
+            shown.append((number_of(np.asarray(image.convert("RGB"))), image.info["duration"]))
+    assert shown == [(0, 160), (1, 160), (2, 160)]
+
+
 def test_mp4_starts_playing_before_it_is_loaded(tmp_path, source):
     data = written(source, tmp_path / "out.mp4").read_bytes()
     assert data.index(b"moov") < data.index(b"mdat")
@@ -105,6 +120,9 @@ def test_quality_is_a_factor_or_a_bitrate(tmp_path, source):
         ("out", {}, r"ends in one of"),
         ("out.mp4", {"crf": 60}, r"0 to 51"),
         ("out.mov", {"codec": "prores", "crf": 20}, r"has no output\.crf"),
+        ("out.mkv", {"codec": "ffv1", "bitrate": "8M"}, r"has no output\.bitrate"),
+        ("out", {"codec": "frames", "bitrate": "8M"}, r"has no output\.bitrate"),
+        ("out.mp4", {"crf": 20, "bitrate": "8M"}, r"not both"),
     ],
 )
 def test_what_does_not_go_together_is_refused_before_rendering(tmp_path, source, name, keys, words):

@@ -21,6 +21,8 @@ from render.media.streams import Carried
 from render.media.timeline import Timeline
 from render.spec.media import Output
 
+_WEBP_CLOCK = 1000  # ticks a second
+
 
 def write_file(
     path: Path,
@@ -129,20 +131,19 @@ def _even(pixels: Pixels) -> Pixels:
 def _read_back(temporary: Path, path: Path, timeline: Timeline, sounds: int) -> None:
     """Compare the finished file with what it should hold."""
     if path.suffix.lower() == ".webp":
-        with Image.open(temporary) as image:
-            found, tracks, wrong = getattr(image, "n_frames", 1), 0, None
-    else:
-        with av.open(str(temporary)) as container:
-            stream = container.streams.video[0]
-            tick = stream.time_base or Fraction(1)
-            times: list[Fraction] = sorted(
-                packet.pts * tick
-                for packet in container.demux(stream)
-                if packet.size and packet.pts is not None
-            )
-            tracks = len(container.streams.audio)
-            found = len(times)
-            wrong = _misplaced(times, timeline, tick)
+        _read_back_webp(temporary, path, timeline)
+        return
+    with av.open(str(temporary)) as container:
+        stream = container.streams.video[0]
+        tick = stream.time_base or Fraction(1)
+        times: list[Fraction] = sorted(
+            packet.pts * tick
+            for packet in container.demux(stream)
+            if packet.size and packet.pts is not None
+        )
+        tracks = len(container.streams.audio)
+        found = len(times)
+        wrong = _misplaced(times, timeline, tick)
     if found != len(timeline.ticks) or tracks != sounds:
         raise OutputError(
             f"{path}: read back, it holds {found} frames and {tracks} sound tracks; "
@@ -150,6 +151,22 @@ def _read_back(temporary: Path, path: Path, timeline: Timeline, sounds: int) -> 
         )
     if wrong is not None:
         raise OutputError(f"{path}: read back, frame {wrong} is not where it belongs in time")
+
+
+def _read_back_webp(temporary: Path, path: Path, timeline: Timeline) -> None:
+    """Likewise for animated WebP, whose encoder makes one longer frame of frames that look alike."""
+    due = {round(ticks * timeline.tick * _WEBP_CLOCK) for ticks in timeline.ticks}
+    time, late = 0, False
+    with Image.open(temporary) as image:
+        for index in range(getattr(image, "n_frames", 1)):
+            image.seek(index)
+            image.load()
+            late |= due.isdisjoint(range(time - 1, time + 2))
+            time += image.info.get("duration", 0)
+    if late or (len(due) > 1 and time <= max(due)):
+        raise OutputError(
+            f"{path}: read back, its frames are not where they belong in time, or some are missing"
+        )
 
 
 def _misplaced(times: Sequence[Fraction], timeline: Timeline, tick: Fraction) -> int | None:
