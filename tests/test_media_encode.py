@@ -200,7 +200,9 @@ def test_sound_can_be_left_out(tmp_path, clip):
 
 
 def test_tracks_subtitles_and_chapters_come_along(tmp_path, clip):
-    (tmp_path / "words.srt").write_text("1\n00:00:00,200 --> 00:00:01,000\nHello\n")
+    (tmp_path / "words.srt").write_text(
+        "1\n00:00:00,200 --> 00:00:01,000\nHello\n\n2\n00:00:01,500 --> 00:00:01,900\nBye\n"
+    )
     (tmp_path / "chapters.txt").write_text(
         ";FFMETADATA1\ntitle=A day out\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=900\ntitle=One\n"
         "[CHAPTER]\nTIMEBASE=1/1000\nSTART=900\nEND=2000\ntitle=Two\n"
@@ -221,6 +223,13 @@ def test_tracks_subtitles_and_chapters_come_along(tmp_path, clip):
             assert titles == ["One", "Two"]
             assert container.streams.audio[1].language == "deu"
             assert container.metadata["title"] == "A day out"
+        cut = tmp_path / f"cut-{name}"
+        repaint_nothing(open_clip(rich, frames="20-29"), cut)
+        with av.open(str(cut)) as container:
+            (one, two) = container.chapters()
+            assert (one["metadata"]["title"], two["metadata"]["title"]) == ("One", "Two")
+            assert two["end"] * two["time_base"] == Fraction(2, 5)
+            assert abs(container.duration / 1e6 - 0.4) < 0.05
 
 
 def test_sound_that_does_not_fit_is_converted_and_said(tmp_path, caplog):

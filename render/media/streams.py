@@ -79,6 +79,10 @@ def carry(facts: Probe, timeline: Timeline, container: str, *, sound: bool) -> C
         arguments += ["-map", f"1:s:{n}", f"-c:s:{kept}", form]
         kept += 1
     arguments += ["-map_metadata", "1", "-map_chapters", "1"]
+    length = _length(facts, timeline)
+    if length is not None:
+        # The cut of the input alone leaves in the chapters, and the text that is converted, behind it.
+        arguments += ["-t", _microseconds(length)]
     if timeline.begin is not None:
         # Else copied sound keeps what lies before the cut, and shifts the picture to hold it.
         arguments += ["-copypriorss", "0"]
@@ -127,12 +131,19 @@ def _sounding(facts: Probe, timeline: Timeline) -> list[int]:
 def _cut_of_source(facts: Probe, timeline: Timeline) -> tuple[str, ...]:
     """Input arguments that open the source from the timeline's begin to its end."""
     cut = []
-    begin, end = timeline.begin, timeline.end
-    if begin is not None:
-        cut += ["-ss", _microseconds(begin - facts.start)]
-    if end is not None:
-        cut += ["-t", _microseconds(end - (facts.start if begin is None else begin))]
+    length = _length(facts, timeline)
+    if timeline.begin is not None:
+        cut += ["-ss", _microseconds(timeline.begin - facts.start)]
+    if length is not None:
+        cut += ["-t", _microseconds(length)]
     return tuple(guarded_input(facts.track.path, *cut))
+
+
+def _length(facts: Probe, timeline: Timeline) -> Fraction | None:
+    """Seconds from the timeline's begin to its end; `None` if it goes to the source's end."""
+    if timeline.end is None:
+        return None
+    return timeline.end - (facts.start if timeline.begin is None else timeline.begin)
 
 
 def _microseconds(seconds: Fraction) -> str:
