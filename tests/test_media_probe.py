@@ -1,11 +1,17 @@
+import re
+from fractions import Fraction
+
 import pytest
-from media_clips import FAST, ffmpeg, numbered_clip
+from media_clips import FAST, ffmpeg, number_of, numbered_clip
 from PIL import Image
 
 from render.errors import SourceError
 from render.media.ffmpeg import DEMUXERS
 from render.media.probe import probe
+from render.media.source import open_source
+from render.media.timeline import source_timeline
 from render.media.timestamps import frame_rate
+from render.spec.media import VideoInput
 
 TONE = "sine=duration=1"
 
@@ -14,6 +20,10 @@ TONE = "sine=duration=1"
 def clip(tmp_path_factory):
     path = tmp_path_factory.mktemp("clip") / "clip.mp4"
     return numbered_clip(path, 30, *FAST, "-g", "10", "-c:a", "aac", sound=TONE)
+
+
+def open_clip(path, **keys):
+    return open_source(VideoInput(kind="video", path=str(path), **keys), None)
 
 
 def refused(path, words):
@@ -93,25 +103,64 @@ def test_a_cover_picture_is_no_video(tmp_path, clip):
     refused(only, "no video in it")
 
 
-@pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv", "clip.webm"])
+CUT = {
+    "clip.mp4": ("-c", "copy"),
+    "front.mp4": ("-c", "copy", "-movflags", "+faststart"),
+    "clip.mkv": ("-c", "copy"),
+    "clip.webm": ("-an", "-c:v", "libvpx-vp9", "-cpu-used", "8", "-deadline", "realtime"),
+}
+
+
+@pytest.fixture(scope="module", params=CUT)
+def whole(request, tmp_path_factory, clip):
+    """A whole file of each kind."""
+    path = tmp_path_factory.mktemp("whole") / request.param
+    ffmpeg("-i", clip, *CUT[request.param], path)
+    return path
+
+
 @pytest.mark.parametrize("share", [0.05, 0.5, 0.9])
-def test_a_cut_off_file_is_refused(tmp_path, clip, name, share):
-    path = tmp_path / name
-    if name.endswith("webm"):
-        ffmpeg("-i", clip, "-c:v", "libvpx-vp9", "-cpu-used", "8", "-deadline", "realtime", path)
-    else:
-        ffmpeg("-i", clip, "-c", "copy", path)
-    data = path.read_bytes()
+def test_a_cut_off_file_is_refused_but_not_the_frames_that_it_has(tmp_path, whole, share):
+    path = tmp_path / whole.name
+    data = whole.read_bytes()
     path.write_bytes(data[: int(len(data) * share)])
-    refused(path, "cut off|not a video that can be read|no frame")
+    with pytest.raises(
+        SourceError, match=r"cut off|not a video that can be read|no frame"
+    ) as caught:
+        open_clip(path)
+    there = re.search(r"input\.frames: (0-\d+) ", str(caught.value))
+    if there is None:
+        assert share == 0.05 or path.name == "clip.mp4"  # without an index nothing can be found
+        return
+    source = open_clip(path, frames=there[1])
+    assert "cut off" in source.notes[0]
+    numbers = [number_of(frame.pixels) for frame in source.read(source.frames)]
+    assert numbers == list(source.frames)
+    for beyond in ("0-", f"0-{len(numbers)}"):
+        with pytest.raises(SourceError, match="cut off"):
+            open_clip(path, frames=beyond)
 
 
-def test_a_cut_off_file_with_its_index_in_front_is_refused(tmp_path, clip):
+def test_a_cut_off_film_has_sound_as_long_as_its_pictures(tmp_path, clip):
     path = tmp_path / "front.mp4"
     ffmpeg("-i", clip, "-c", "copy", "-movflags", "+faststart", path)
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * 0.8)])
-    refused(path, r"cut off or damaged: its header promises more than the \d+ frames")
+    count = len(probe(path).pts)
+    facts = open_clip(path, frames=f"0-{count - 1}").probe
+    assert source_timeline(facts, range(count)).end == Fraction(count, 25)
+
+
+@pytest.mark.parametrize("later", [-1, 0, 30])
+def test_recordings_joined_end_to_end_are_refused_with_the_way_out(tmp_path, clip, later):
+    ffmpeg("-i", clip, "-c", "copy", tmp_path / "one.ts")
+    ffmpeg("-i", clip, "-c", "copy", "-output_ts_offset", later, tmp_path / "two.ts")
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes((tmp_path / "one.ts").read_bytes() + (tmp_path / "two.ts").read_bytes())
+    refused(joined, r"at about frame 30 its clock starts anew.*ffmpeg -i FILE -c copy NEW\.mkv")
+    ffmpeg("-i", joined, "-c", "copy", tmp_path / "new.mkv")
+    source = open_clip(tmp_path / "new.mkv")
+    assert [number_of(frame.pixels) for frame in source.read(source.frames)] == [*range(30)] * 2
 
 
 def test_streams_are_counted_by_kind(clip):
@@ -122,8 +171,6 @@ def test_streams_are_counted_by_kind(clip):
 
 
 def test_a_coarse_clock_does_not_change_the_rate():
-    from fractions import Fraction
-
     import numpy as np
 
     tick = Fraction(1, 1000)

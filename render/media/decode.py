@@ -40,11 +40,25 @@ class Track:
     time_base: Fraction
 
 
+@dataclass(frozen=True)
+class Filters:
+    """What happens to decoded frames.
+
+    Attributes:
+        one_by_one: filters of single frames; they end in `rgb24` of the size that is wanted.
+        among_neighbours: filters before them that look at the frames around each, and so must see
+            those that are not wanted too; else pixels would depend on where reading starts.
+    """
+
+    one_by_one: str
+    among_neighbours: str = ""
+
+
 def decode(
     track: Track,
     keys: npt.NDArray[np.int64],
     first: int,
-    filters: str,
+    filters: Filters,
     size: tuple[int, int],
     complain: Complain,
 ) -> Stamped:
@@ -60,7 +74,7 @@ def decode(
         track: the stream.
         keys: timestamps at which decoding may start, ascending; may be empty.
         first: timestamp of the first frame that is wanted.
-        filters: filters that end in `rgb24` of `size`.
+        filters: from decoded frames to pixels.
         size: width and height.
         complain: told what the decoder says about damage.
 
@@ -80,7 +94,7 @@ def decode(
 
 def scan(track: Track, limit: int | None = None) -> npt.NDArray[np.int64]:
     """Timestamps that the decoder gives to the first `limit` frames, or to all; ascending."""
-    filters = f"scale={_TINY[0]}:{_TINY[1]},format=rgb24"
+    filters = Filters(f"scale={_TINY[0]}:{_TINY[1]},format=rgb24")
     with closing(_run(track, None, None, filters, _TINY, lambda _, __: None)) as frames:
         found = [tick for tick, _ in islice(frames, limit)]
     return np.unique(np.array(found, dtype=np.int64))
@@ -94,7 +108,7 @@ def _run(
     track: Track,
     start: int | None,
     first: int | None,
-    filters: str,
+    filters: Filters,
     size: tuple[int, int],
     complain: Complain,
 ) -> Stamped:
@@ -103,11 +117,14 @@ def _run(
     if start is not None:
         micros = -(-start * track.time_base * _MICRO // 1)  # rounded up: not before the key frame
         seek = ["-noaccurate_seek", "-seek_timestamp", "1", "-ss", f"{micros}us"]
+    steps = [filters.one_by_one]
     if first is not None:
-        filters = f"select=gte(pts\\,{first}),{filters}"
+        steps.insert(0, f"settb={track.time_base},select=gte(pts\\,{first})")
+    if filters.among_neighbours:
+        steps.insert(0, filters.among_neighbours)
     arguments = [
         *("-copyts", *guarded_input(track.path, *seek)),
-        *("-map", f"0:{track.stream}", "-vf", filters),
+        *("-map", f"0:{track.stream}", "-vf", ",".join(steps)),
         *("-fps_mode", "passthrough", "-enc_time_base", "demux"),
         *("-c:v", "rawvideo", "-f", "nut", "pipe:1"),
     ]
@@ -118,13 +135,15 @@ def _run(
             raise _SeekError
         heard = 0
         while head is not None:
-            if process.said() > heard:
+            if process.said() > heard and (
+                words := process.complaints()
+            ):  # a line may be half there
                 heard = process.said()
-                complain(head[0], process.complaints()[0])
+                complain(head[0], words[0])
             yield head
             head = next(frames, None)
-        if process.said() > heard:
-            complain(None, process.complaints()[-1])
+        if process.said() > heard and (words := process.complaints()):
+            complain(None, words[-1])
 
 
 def _frames(process: Process, track: Track, size: tuple[int, int]) -> Stamped:

@@ -37,6 +37,7 @@ class Probe:
         constant: whether frame i stands at `i / rate` behind the first, to one tick.
         pts: timestamp of each frame in ticks, ascending.
         keys: timestamps at which decoding may start, ascending; empty if only the file's start is.
+        cut_off: whether the file's header promises more frames, behind these.
         start: seconds at which the file as a whole starts, on the clock of `pts`.
         colour: how the stored numbers become sRGB.
         interlaced: whether the frames hold two fields each.
@@ -53,6 +54,7 @@ class Probe:
     constant: bool
     pts: npt.NDArray[np.int64]
     keys: npt.NDArray[np.int64]
+    cut_off: bool
     start: Fraction
     colour: Colour
     interlaced: bool
@@ -79,7 +81,8 @@ def probe(path: Path, chosen: int | None = None) -> Probe:
             stream, count = _choose(container, path, chosen)
             first = _first_frame(container, stream, path)
             track = Track(path, stream.index, _tick(stream))
-            pts, keys = timestamps(track, stream)
+            times = timestamps(track, stream)
+            pts, keys = times.frames, times.keys
             if not _seekable(stream, first):
                 keys = keys[:0]
             guesses = [rate for rate in (stream.guessed_rate, stream.average_rate) if rate]
@@ -93,6 +96,7 @@ def probe(path: Path, chosen: int | None = None) -> Probe:
                 constant=constant,
                 pts=pts,
                 keys=keys,
+                cut_off=times.cut_off,
                 start=Fraction(container.start_time or 0, av.time_base),
                 colour=read_colour(first),
                 interlaced=bool(first.interlaced_frame),

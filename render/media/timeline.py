@@ -55,8 +55,11 @@ def source_timeline(facts: Probe, selected: range) -> Timeline:
     else:
         begin = start[1]
     end = None
-    if selected[-1] + selected.step < len(facts.pts):
-        end = int(facts.pts[selected[-1] + selected.step]) * facts.track.time_base
+    behind = selected[-1] + selected.step
+    if behind < len(facts.pts):
+        end = int(facts.pts[behind]) * facts.track.time_base
+    elif facts.cut_off:
+        end = int(facts.pts[-1]) * facts.track.time_base + 1 / facts.rate
     rate = facts.rate / selected.step
     if facts.constant:
         parts = ceil(1 / rate / _FINE) if offset else 1

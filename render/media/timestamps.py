@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -23,11 +24,31 @@ log = logging.getLogger(__name__)
 Ticks = npt.NDArray[np.int64]
 """Timestamps in units of a stream's time base, ascending."""
 _CHECKED = 12
+_RESTART = 1
+"""Seconds that the order of decoding never goes back by within one recording."""
+_BROADCAST = ("mpegts", "mpeg")
+_LONGEST_GAP = 10
+"""Seconds; in what was broadcast a longer gap means another recording, as it does to ffmpeg."""
 _SHORTENED = Fraction(5, 10_000_000)
 _HOUR, _MINUTE = 3600, 60
 
 
-def timestamps(track: Track, stream: VideoStream) -> tuple[Ticks, Ticks]:
+@dataclass(frozen=True)
+class Times:
+    """When the frames of a stream stand.
+
+    Attributes:
+        frames: timestamps of all frames that decode.
+        keys: those at which decoding may start; empty if only the file's start is.
+        cut_off: whether the file's header promises more frames, behind these.
+    """
+
+    frames: Ticks
+    keys: Ticks
+    cut_off: bool
+
+
+def timestamps(track: Track, stream: VideoStream) -> Times:
     """Timestamps of all frames that decode, and of the key frames.
 
     They are read from the packets, which is quick, and compared with what the decoder says of the
@@ -40,40 +61,85 @@ def timestamps(track: Track, stream: VideoStream) -> tuple[Ticks, Ticks]:
         stream: the same stream, opened; says how many frames its header promises.
 
     Raises:
-        SourceError: nothing decodes, or the file ends before its header says.
+        SourceError: nothing decodes, or the file is several recordings joined end to end.
     """
-    said: list[int | None] = []
-    keys: list[int] = []
-    packets = end = 0
-    with av.open(str(track.path.absolute()), options=dict(GUARD)) as container:
-        for packet in container.demux(container.streams[track.stream]):
-            packets += packet.size > 0
-            if packet.size == 0 or packet.is_discard:
-                continue
-            said.append(packet.pts)
-            end = max(end, (packet.pts or 0) + (packet.duration or 0))
-            if packet.is_keyframe and packet.pts is not None:
-                keys.append(packet.pts)
+    said = _read_packets(track)
     head = scan(track, _CHECKED)
     if not len(head):
         raise SourceError(f"{track.path}: no frame of the video can be decoded")
-    known = np.array([tick for tick in said if tick is not None], dtype=np.int64)
+    known = np.array([tick for tick in said.times if tick is not None], dtype=np.int64)
     times = np.unique(known)
-    _check_whole(track, stream, packets, end, len(times))
-    doubtful = len(times) < len(said)
+    doubtful = len(times) < len(said.times)
+    cut_off = said.promised_more(track, stream, len(times))
+    if cut_off and said.clock is not None:
+        # Behind the last time of decoding, frames may be missing between those that are there.
+        times = times[times <= said.clock]
     # A recording may begin with pictures that stand before its first key frame and lack their
     # references: they never come out.
-    times = times[times >= min([int(head[0]), *keys[:1]])]
+    times = times[times >= min([int(head[0]), *said.keys[:1]])]
     # Packets in the order of decoding whose times only ever grow, though the codec reorders: made up.
     reorders = stream.codec_context.has_b_frames and bool((np.diff(known) > 0).all())
     if reorders and not np.array_equal(times[: len(head)], head):
         doubtful = True
     if doubtful or not np.isin(head, times).all():
         found = scan(track)
-        if len(found) < len(said):
-            log.warning("%s: %d of %d frames decode", track.path.name, len(found), len(said))
-        return found, times[:0]
-    return times, np.unique(np.array(keys, dtype=np.int64))
+        if len(found) < len(said.times):
+            log.warning("%s: %d of %d frames decode", track.path.name, len(found), len(said.times))
+        return Times(found, times[:0], cut_off)
+    return Times(times, np.unique(np.array(said.keys, dtype=np.int64)), cut_off)
+
+
+@dataclass
+class _Packets:
+    """What the packets of a stream say, in the order of decoding.
+
+    Attributes:
+        times: timestamp of each that gives a frame; `None` where it has none.
+        keys: timestamps of the key frames.
+        count: packets, with those that give no frame.
+        end: when the last frame ends.
+        clock: when the last whole packet is to be decoded.
+    """
+
+    times: list[int | None] = field(default_factory=list)
+    keys: list[int] = field(default_factory=list)
+    count: int = 0
+    end: int = 0
+    clock: int | None = None
+
+    def promised_more(self, track: Track, stream: VideoStream, frames: int) -> bool:
+        """Whether the file's header promises more than there is."""
+        lost = self.count < stream.frames
+        promised = _duration(stream.metadata.get("DURATION", ""))
+        if promised is not None and frames:
+            # Matroska says when each stream ends; some writers count one frame more or less.
+            lost |= self.end * track.time_base * (frames + 2) / frames < promised
+        return lost
+
+
+def _read_packets(track: Track) -> _Packets:
+    said = _Packets()
+    with av.open(str(track.path.absolute()), options=dict(GUARD)) as container:
+        longest = _LONGEST_GAP if container.format.name in _BROADCAST else None
+        for packet in container.demux(container.streams[track.stream]):
+            said.count += packet.size > 0
+            if packet.size == 0 or packet.is_discard:
+                continue
+            if packet.dts is not None:
+                step = (packet.dts - (said.clock or packet.dts)) * track.time_base
+                if step < -_RESTART or (longest is not None and step > longest):
+                    raise SourceError(
+                        f"{track.path}: at about frame {len(said.times)} its clock starts anew, as in "
+                        "recordings joined end to end; `ffmpeg -i FILE -c copy NEW.mkv` gives them "
+                        "one clock"
+                    )
+                if not packet.is_corrupt:
+                    said.clock = packet.dts
+            said.times.append(packet.pts)
+            said.end = max(said.end, (packet.pts or 0) + (packet.duration or 0))
+            if packet.is_keyframe and packet.pts is not None:
+                said.keys.append(packet.pts)
+    return said
 
 
 def frame_rate(pts: Ticks, tick: Fraction, guesses: Sequence[Fraction]) -> tuple[Fraction, bool]:
@@ -103,20 +169,6 @@ def _ntsc(rate: Fraction) -> Fraction:
     """The n·1000/1001 that a rate was before a container shortened its fraction."""
     exact = Fraction(round(rate * 1001 / 1000) * 1000, 1001)
     return exact if abs(exact / rate - 1) < _SHORTENED else rate
-
-
-def _check_whole(track: Track, stream: VideoStream, packets: int, end: int, count: int) -> None:
-    """Refuse a file whose header promises more than there is."""
-    lost = packets < stream.frames
-    promised = _duration(stream.metadata.get("DURATION", ""))
-    if promised is not None and count:
-        # Matroska says when each stream ends; some writers count one frame more or less.
-        lost |= end * track.time_base * (count + 2) / count < promised
-    if lost:
-        raise SourceError(
-            f"{track.path}: cut off or damaged: its header promises more than the {packets} frames "
-            "that can be found. Repair the file (`ffmpeg -i FILE -c copy NEW` makes do with these)"
-        )
 
 
 def _duration(text: str) -> float | None:

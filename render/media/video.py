@@ -15,7 +15,7 @@ import numpy as np
 from render.errors import SourceError
 from render.media.colour import to_srgb
 from render.media.copies import local_copy
-from render.media.decode import decode
+from render.media.decode import Filters, decode
 from render.media.frames import Fingerprint, Frame, FrameError, Pixels, rendered_size
 from render.media.probe import Probe, probe
 from render.spec.media import VideoInput
@@ -105,9 +105,10 @@ class VideoSource:
     def _decode(
         self, frames: range, size: tuple[int, int], kernel: str
     ) -> Generator[tuple[int, Pixels], None, None]:
-        filters = to_srgb(self.probe.colour, size, kernel)
-        if self.deinterlace:
-            filters = f"bwdif=mode=send_frame,{filters}"
+        filters = Filters(
+            to_srgb(self.probe.colour, size, kernel),
+            "bwdif=mode=send_frame" if self.deinterlace else "",
+        )
         wanted = iter(frames)
         index = next(wanted, None)
         if index is None:
@@ -160,11 +161,10 @@ def open_video(spec: VideoInput, size: int | None, height: int | None = None) ->
             f"{spec.path}: HDR video ({facts.colour.hdr}); set input.hdr to tonemap to have its "
             "brightness mapped to SDR"
         )
-    try:
-        frames = select_frames(spec.frames, len(facts.pts))
-    except IndexError as error:
-        raise SourceError(f"{spec.path}: {error}") from error
+    frames = _select(spec, facts)
     notes = []
+    if facts.cut_off:
+        notes.append(f"cut off or damaged behind frame {len(facts.pts) - 1}")
     if facts.interlaced and not spec.deinterlace:
         notes.append("interlaced; input.deinterlace makes whole pictures of its fields")
     if facts.video_streams > 1:
@@ -175,3 +175,19 @@ def open_video(spec: VideoInput, size: int | None, height: int | None = None) ->
         notes.append("HDR, mapped to SDR")
     rendered = rendered_size(facts.width, facts.height, size, height)
     return VideoSource(spec.path, facts, frames, rendered, spec.deinterlace, tuple(notes))
+
+
+def _select(spec: VideoInput, facts: Probe) -> range:
+    """The frames that a job names; of a file that is cut off only those that are there for sure."""
+    count = len(facts.pts)
+    try:
+        frames = select_frames(spec.frames, count)
+    except IndexError as error:
+        cut = " (it is cut off or damaged: its header promises more)" if facts.cut_off else ""
+        raise SourceError(f"{spec.path}: {error}{cut}") from error
+    if facts.cut_off and frames != select_frames(spec.frames, count + 1):
+        raise SourceError(
+            f"{spec.path}: cut off or damaged: its header promises more than the {count} frames that "
+            f"can be found; input.frames: 0-{count - 1} renders these"
+        )
+    return frames
