@@ -55,7 +55,7 @@ def prepare(job: Job) -> Prepared:
         OutputError: the output cannot have the form that the job asks for.
         WeightsError: the model's weights cannot be had.
     """
-    source = open_source(job.input, job.output.size, job.output.height)
+    source = open_source(job.input, job.output)
     if isinstance(source, ImageSource):
         check_output_names(source, job.output)
         notes: tuple[str, ...] = ()

@@ -51,7 +51,7 @@ def measure_output(output: Path, *, true_flow: bool = False) -> Measured:
         raise OutputError(
             f"{folder} was moved from {store_folder(job)}; move it back to measure it"
         )
-    source = open_source(job.input, job.output.size, job.output.height)
+    source = open_source(job.input, job.output)
     if isinstance(source, ImageSource):
         raise OutputError(f"{output}: pictures that do not follow each other have no such metrics")
     motion = _exact_motion(source) if true_flow else estimated_motion

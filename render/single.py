@@ -48,7 +48,7 @@ def preview(job: Job, frames: Sequence[int], size: int = PREVIEW_SIZE) -> list[P
     Raises:
         RenderError: something that the job reads is missing or wrong.
     """
-    source = open_source(job.input, job.output.size, job.output.height)
+    source = open_source(job.input, job.output)
     there = source.frames
     frames = frames or there[:1]
     for frame in frames:
@@ -56,7 +56,7 @@ def preview(job: Job, frames: Sequence[int], size: int = PREVIEW_SIZE) -> list[P
             raise SourceError(f"--frame {frame}: the frames are {there[0]}-{there[-1]}")
     if size < max(max(source.size(frame)) for frame in frames):
         job = _smaller(job, size)
-        source = open_source(job.input, job.output.size, job.output.height)
+        source = open_source(job.input, job.output)
     painter = _painter(job)
     written = []
     for index in frames:
@@ -109,7 +109,7 @@ def paint_image(
         "farm": {"cpus_per_worker": os.cpu_count() or 1},  # there is but one worker
     }
     job = build_job(Document("command line", data), overrides, Path.cwd())
-    source = open_source(job.input, job.output.size, job.output.height)
+    source = open_source(job.input, job.output)
     assert isinstance(source, ImageSource)
     frame = next(iter(source.read(range(1))))
     painted = _paint(_painter(job), frame)

@@ -18,7 +18,7 @@ from render.store import Store
 def output(video_job):
     """An output of all frames but the last, not repainted, in units of three."""
     job = video_job("temporal.segment=3")
-    source = open_source(job.input, None)
+    source = open_source(job.input)
     with Store(job) as store:
         store.keep_plan(make_plan(job))
         store.write_summary({"status": "incomplete"})

@@ -17,7 +17,7 @@ from render.spec.media import Output, VideoInput
 def source(tmp_path_factory):
     path = tmp_path_factory.mktemp("clip") / "clip.mp4"
     numbered_clip(path, 12, *FAST, "-c:a", "aac", sound="sine=duration=0.48", size=(128, 96))
-    return open_source(VideoInput(kind="video", path=str(path)), None)
+    return open_source(VideoInput(kind="video", path=str(path)))
 
 
 def written(source, path, **keys):
@@ -52,7 +52,7 @@ def test_every_codec_keeps_every_frame_its_rate_and_the_sound(
 ):
     path = written(source, tmp_path / f"out{suffix}", codec=codec)
     assert says in said_of(path)
-    result = open_source(VideoInput(kind="video", path=str(path)), None)
+    result = open_source(VideoInput(kind="video", path=str(path)))
     assert result.rate == 25
     assert len(result.probe.audio) == 1
     numbers = [number_of(frame.pixels) for frame in result.read(result.frames)]
@@ -61,7 +61,7 @@ def test_every_codec_keeps_every_frame_its_rate_and_the_sound(
 
 def test_ffv1_loses_nothing(tmp_path, source):
     path = written(source, tmp_path / "out.mkv", codec="ffv1")
-    result = open_source(VideoInput(kind="video", path=str(path)), None)
+    result = open_source(VideoInput(kind="video", path=str(path)))
     pairs = zip(source.read(source.frames), result.read(result.frames), strict=True)
     assert all(np.array_equal(one.pixels, other.pixels) for one, other in pairs)
 

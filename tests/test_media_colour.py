@@ -65,7 +65,7 @@ def coded(path, matrix, full, depth, *options, tags=()):
 
 
 def open_clip(path, **keys):
-    return open_source(VideoInput(kind="video", path=str(path), **keys), None)
+    return open_source(VideoInput(kind="video", path=str(path), **keys))
 
 
 def first_of(source):

@@ -11,11 +11,13 @@ from render.media.copies import local_copy
 from render.media.source import open_source
 from render.media.stills import encode_png
 from render.spec.job import Job
-from render.spec.media import VideoInput
+from render.spec.media import Output, VideoInput
 
 
 def open_film(path, **keys):
-    return open_source(VideoInput(kind="video", path=path, **keys), 64)
+    return open_source(
+        VideoInput(kind="video", path=path, **keys), Output(path="/nowhere", size=64)
+    )
 
 
 def test_a_video_in_object_storage_is_the_same_video(bucket, clip, object_storage):

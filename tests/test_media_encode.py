@@ -21,7 +21,7 @@ TONE = "sine=frequency=440:sample_rate=48000:duration=2"
 
 
 def open_clip(path, **keys):
-    return open_source(VideoInput(kind="video", path=str(path), **keys), None)
+    return open_source(VideoInput(kind="video", path=str(path), **keys))
 
 
 def repaint_nothing(source, path, **keys):
@@ -256,7 +256,9 @@ def test_odd_sizes_grow_by_a_repeated_line_and_lose_nothing(tmp_path, size):
 
 
 def test_finished_frames_are_enlarged_only_if_asked(tmp_path, clip):
-    source = open_source(VideoInput(kind="video", path=str(clip), frames="0-2"), 32)
+    source = open_source(
+        VideoInput(kind="video", path=str(clip), frames="0-2"), Output(path=tmp_path, size=32)
+    )
     assert repaint_nothing(source, tmp_path / "small.mp4").size(0) == (32, 24)
     assert repaint_nothing(source, tmp_path / "large.mp4", enlarge=True).size(0) == (64, 48)
 

@@ -15,8 +15,9 @@ from render.media.source import open_source
 from render.spec.media import ImagesInput, Output
 
 
-def open_images(path, size=None, **keys):
-    return open_source(ImagesInput(kind="images", path=str(path), **keys), size)
+def open_images(path, size=None, out="/nowhere", **keys):
+    output = Output(path=str(out), size=size)
+    return open_source(ImagesInput(kind="images", path=str(path), **keys), output)
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def folder(tmp_path):
         if path.suffix == ".md":
             path.write_text("no picture")
         else:
-            Image.new("RGB", (30, 20), (len(name) * 9, 0, 0)).save(path)
+            Image.new("RGB", (60, 40), (len(name) * 9, 0, 0)).save(path)
     return root
 
 
@@ -51,10 +52,10 @@ def test_numbers_in_names_sort_by_their_value(numbers):
 
 
 def test_one_picture_is_a_source_of_one_frame(folder):
-    source = open_images(folder / "b10.png", 15)
-    assert source.size(0) == (15, 10)
+    source = open_images(folder / "b10.png", 32)
+    assert source.size(0) == (32, 21)
     (frame,) = source.read(source.frames)
-    assert frame.pixels.shape == (10, 15, 3)
+    assert frame.pixels.shape == (21, 32, 3)
 
 
 def test_a_list_gives_its_pictures_in_its_order(folder):
@@ -116,6 +117,25 @@ def test_the_fingerprint_changes_with_names_and_sizes_and_dates_are_apart(folder
 
 def names(source, output):
     return [str(output_name(source, frame, output)) for frame in source.frames]
+
+
+def test_what_is_hidden_is_left_aside_and_so_are_results_of_an_earlier_run(folder):
+    before = open_images(folder, out=folder / "sub2", pattern="**/*").paths
+    for name in ("sub2/b9.jpg", "sub2/deep/c.png", ".render/frames/000000.png"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (4, 4)).save(folder / name)
+    again = open_images(folder, out=folder / "sub2", pattern="**/*")
+    assert again.paths == before
+    check_output_names(again, Output(path=folder / "sub2"))
+    assert "sub2/b9.jpg" in open_images(folder, pattern="**/*").paths
+
+
+def test_results_do_not_become_inputs_of_the_next_run(folder):
+    painted = Output(path=folder, name="{stem}_painted", format="png")
+    with pytest.raises(OutputError, match="be one of them the next time"):
+        check_output_names(open_images(folder, out=folder), painted)
+    check_output_names(open_images(folder, out=folder, pattern="*.jpg"), painted)
+    check_output_names(open_images(folder / "b9.jpg", out=folder), painted)
 
 
 def test_output_names_follow_the_input_or_the_template(folder, tmp_path):
@@ -199,8 +219,8 @@ def stored(bucket, folder):
 def test_a_folder_in_object_storage_is_one_like_any_other(stored, folder, tmp_path):
     for pattern in ("*", "**/*", "*.png", "sub/*"):
         here, there = (
-            open_images(folder, 20, pattern=pattern),
-            open_images(stored, 20, pattern=pattern),
+            open_images(folder, 32, pattern=pattern),
+            open_images(stored, 32, pattern=pattern),
         )
         assert here.paths == there.paths
     output = Output(path=tmp_path / "out")
@@ -210,14 +230,14 @@ def test_a_folder_in_object_storage_is_one_like_any_other(stored, folder, tmp_pa
         assert np.array_equal(there.still(frame).pixels, here.still(frame).pixels)
     before = there.fingerprint()
     storage.write(stored / "sub" / "c.png", (folder / "b10.png").read_bytes())
-    assert open_images(stored, 20, pattern="sub/*").fingerprint() != before
+    assert open_images(stored, 32, pattern="sub/*").fingerprint() != before
 
 
 def test_one_picture_and_a_list_in_object_storage(stored, folder):
     assert open_images(stored / "b9.jpg").paths == ("b9.jpg",)
     storage.write(stored / "list.txt", f"sub/c.png\n{stored}/b10.png\ngone.png\n".encode())
     source = open_images(stored / "list.txt")
-    assert [source.still(frame).pixels.shape for frame in (0, 1)] == [(20, 30, 3)] * 2
+    assert [source.still(frame).pixels.shape for frame in (0, 1)] == [(40, 60, 3)] * 2
     with pytest.raises(FrameError, match=r"in/gone\.png: not there"):
         source.still(2)
 

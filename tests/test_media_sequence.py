@@ -21,8 +21,8 @@ def folder(tmp_path):
     return tmp_path / "in"
 
 
-def open_folder(path, size=None, **keys):
-    return open_source(VideoInput(kind="video", path=str(path), **keys), size)
+def open_folder(path, **keys):
+    return open_source(VideoInput(kind="video", path=str(path), **keys))
 
 
 def test_numbered_frames_play_as_a_video(folder, tmp_path):
@@ -31,7 +31,7 @@ def test_numbered_frames_play_as_a_video(folder, tmp_path):
     out = tmp_path / "out.mp4"
     pixels = (frame.pixels for frame in source.read(source.frames))
     write_video(out, pixels, output=Output(path=out), source=source, selected=source.frames)
-    result = open_source(VideoInput(kind="video", path=str(out)), None)
+    result = open_source(VideoInput(kind="video", path=str(out)))
     assert result.rate == Fraction(24000, 1001)
     assert [number_of(frame.pixels) for frame in result.read(result.frames)] == list(range(1, 11))
 

@@ -22,7 +22,7 @@ def clip(tmp_path_factory):
 
 
 def open_clip(path, **keys):
-    return open_source(VideoInput(kind="video", path=str(path), **keys), None)
+    return open_source(VideoInput(kind="video", path=str(path), **keys))
 
 
 def carried(source, container, **facts):

@@ -9,7 +9,7 @@ from media_clips import FAST, ffmpeg, number_of, numbered_clip
 from render.errors import SourceError
 from render.media.frames import FrameError
 from render.media.source import open_source
-from render.spec.media import VideoInput
+from render.spec.media import Output, VideoInput
 
 B_FRAMES = (*FAST, "-bf", "3", "-g", "8")
 OPEN_GROUPS = (*FAST, "-bf", "3", "-x264-params", "open-gop=1:keyint=8:scenecut=0:b-pyramid=1")
@@ -34,7 +34,8 @@ CLIPS = {
 
 
 def open_clip(path, size=None, height=None, **keys):
-    return open_source(VideoInput(kind="video", path=str(path), **keys), size, height)
+    output = Output(path="/nowhere", size=size, height=height)
+    return open_source(VideoInput(kind="video", path=str(path), **keys), output)
 
 
 @pytest.fixture(scope="module")

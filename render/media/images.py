@@ -11,7 +11,7 @@ from string import Formatter
 from render import storage
 from render.errors import OutputError, SourceError
 from render.media.frames import Fingerprint, Frame, FrameError, rendered_size
-from render.media.listing import find_pictures
+from render.media.listing import find_pictures, is_picture
 from render.media.stills import (
     EXTENSIONS,
     Still,
@@ -38,13 +38,15 @@ class ImageSource:
         frames: the selected indices.
         long_side: pixels that the longer side is scaled down to, if it is longer.
         tallest: likewise for the height.
+        pattern: glob that `paths` were found with in the folder `root`; `None`: they were named.
     """
 
     root: AnyPath
     paths: tuple[str, ...]
     frames: range
-    long_side: int | None
+    long_side: int | None = None
     tallest: int | None = None
+    pattern: str | None = None
 
     @property
     def rate(self) -> None:
@@ -124,21 +126,24 @@ class ImageSource:
         return made.hexdigest()
 
 
-def open_images(spec: ImagesInput, size: int | None, height: int | None = None) -> ImageSource:
+def open_images(spec: ImagesInput, output: Output | None = None) -> ImageSource:
     """Find the pictures of a job.
 
     Args:
         spec: the job's input: a folder, one picture, or a list of pictures.
-        size: long side of the rendered pictures; never enlarged; `None`: as they are.
-        height: largest height in pixels; `None`: any.
+        output: says how large the pictures are rendered; what lies in its folder is no input. `None`:
+            they are as they are.
 
     Raises:
         SourceError: nothing there, no picture in it, or the one picture cannot be read.
     """
-    root, found = find_pictures(spec.path, spec.pattern)
+    apart = None if output is None else output.path
+    root, found = find_pictures(spec.path, spec.pattern, apart)
     if found == (spec.path.name,):
         still_size(spec.path)
-    return ImageSource(root, found, range(len(found)), size, height)
+    size, height = (None, None) if output is None else (output.size, output.height)
+    pattern = spec.pattern if root == spec.path else None
+    return ImageSource(root, found, range(len(found)), size, height, pattern)
 
 
 def output_name(source: ImageSource, frame: int, output: Output) -> PurePosixPath:
@@ -166,7 +171,7 @@ def output_name(source: ImageSource, frame: int, output: Output) -> PurePosixPat
 
 
 def check_output_names(source: ImageSource, output: Output) -> None:
-    """Refuse a job whose pictures would overwrite each other or their inputs.
+    """Refuse a job whose pictures would overwrite each other or their inputs, or be inputs next time.
 
     Names that differ only in case count as alike: many file systems keep only one of them.
 
@@ -174,6 +179,7 @@ def check_output_names(source: ImageSource, output: Output) -> None:
         OutputError: with both pictures and the name.
     """
     folder = _real(output.path)
+    among = source.pattern is not None and folder == _real(source.root)
     taken: dict[str, int] = {}
     inputs = {_real(source.path(frame)) for frame in source.frames}
     for frame in source.frames:
@@ -185,6 +191,11 @@ def check_output_names(source: ImageSource, output: Output) -> None:
             raise OutputError(
                 f"{target}: the result would overwrite an input; choose another output.path or "
                 "output.name"
+            )
+        if among and is_picture(str(name), source.pattern or ""):
+            raise OutputError(
+                f"{target}: the result would lie among the inputs and be one of them the next time; "
+                "choose another output.path"
             )
         other = taken.setdefault(str(name).casefold(), frame)
         if other != frame:

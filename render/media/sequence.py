@@ -10,7 +10,7 @@ from render.errors import SourceError
 from render.media.frames import Fingerprint, Frame, FrameError, Pixels
 from render.media.images import ImageSource, open_images
 from render.media.stills import resize_still, still_size
-from render.spec.media import ImagesInput, VideoInput, parse_rate
+from render.spec.media import ImagesInput, Output, VideoInput, parse_rate
 from render.spec.ranges import select_frames
 
 
@@ -77,14 +77,14 @@ class SequenceSource:
         return self.pictures.digest(frame)
 
 
-def open_sequence(spec: VideoInput, size: int | None, height: int | None = None) -> SequenceSource:
+def open_sequence(spec: VideoInput, output: Output | None = None) -> SequenceSource:
     """Open a folder of numbered frames.
 
     Raises:
         SourceError: no frames there, an unreadable first frame, or frames that do not exist.
     """
     folder = ImagesInput(kind="images", path=spec.path)
-    pictures = open_images(folder, size, height)
+    pictures = open_images(folder, output)
     try:
         frames = select_frames(spec.frames, len(pictures.paths))
     except IndexError as error:

@@ -9,7 +9,7 @@ from render.media.frames import Frame, FrameError, Source
 from render.media.images import ImageSource, open_images
 from render.media.sequence import SequenceSource, open_sequence
 from render.media.video import VideoSource, open_video
-from render.spec.media import Input, VideoInput
+from render.spec.media import Input, Output, VideoInput
 
 __all__ = ["Frame", "FrameError", "MovingSource", "Source", "open_source"]
 
@@ -17,15 +17,13 @@ MovingSource = VideoSource | SequenceSource
 """A source whose frames follow each other in time."""
 
 
-def open_source(
-    spec: Input, size: int | None, height: int | None = None
-) -> ImageSource | MovingSource:
+def open_source(spec: Input, output: Output | None = None) -> ImageSource | MovingSource:
     """Open what a job renders.
 
     Args:
         spec: the job's input.
-        size: the job's `output.size`: long side in pixels, never enlarged; `None`: as it is.
-        height: the job's `output.height`: largest height in pixels; `None`: any.
+        output: the job's output: says how large the frames are rendered, and what lies in the input's
+            folder but is no input; `None`: frames are as they are.
 
     Raises:
         SourceError: the input is missing, unreadable, or not what the job says.
@@ -33,6 +31,6 @@ def open_source(
     if isinstance(spec, VideoInput):
         path = spec.path
         if path.is_dir() if isinstance(path, Path) else storage.facts(path) is None:
-            return open_sequence(spec, size, height)
-        return open_video(spec, size, height)
-    return open_images(spec, size, height)
+            return open_sequence(spec, output)
+        return open_video(spec, output)
+    return open_images(spec, output)

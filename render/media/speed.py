@@ -57,7 +57,7 @@ def measure(
         still, path = Path(folder, "frames"), Path(folder, "clip.mkv")
         still.mkdir()
         (still / "0.png").write_bytes(encode_png(pixels[0]))
-        source = open_sequence(VideoInput(kind="video", path=still), None)
+        source = open_sequence(VideoInput(kind="video", path=still))
         # Back and forth, so that no frame jumps.
         order = [abs(k % 30 - 15) for k in range(frames)]
         begin = time.perf_counter()
@@ -69,7 +69,7 @@ def measure(
             selected=range(frames),
         )
         written = time.perf_counter()
-        clip = open_video(VideoInput(kind="video", path=path), None)
+        clip = open_video(VideoInput(kind="video", path=path))
         count = sum(1 for _ in clip.read(clip.frames))
         read = time.perf_counter()
         small = sum(1 for _ in clip.thumbnails())

@@ -18,7 +18,7 @@ from render.media.copies import local_copy
 from render.media.decode import Filters, decode
 from render.media.frames import Fingerprint, Frame, FrameError, Pixels, rendered_size
 from render.media.probe import Probe, probe
-from render.spec.media import VideoInput
+from render.spec.media import Output, VideoInput
 from render.spec.ranges import select_frames
 from render.spec.url import AnyPath
 
@@ -140,13 +140,12 @@ class VideoSource:
         )
 
 
-def open_video(spec: VideoInput, size: int | None, height: int | None = None) -> VideoSource:
+def open_video(spec: VideoInput, output: Output | None = None) -> VideoSource:
     """Open a video file for the frames that a job selects.
 
     Args:
         spec: the job's input; from object storage it is copied to a disk.
-        size: long side of the rendered frames in pixels; never enlarged; `None`: as they are.
-        height: largest height in pixels; `None`: any.
+        output: says how large the frames are rendered; `None`: as they are.
 
     Raises:
         SourceError: the file is missing, no video, HDR, or has not the frames asked for.
@@ -173,6 +172,7 @@ def open_video(spec: VideoInput, size: int | None, height: int | None = None) ->
         notes.append("variable frame rate; every frame keeps its own time")
     if facts.colour.hdr:
         notes.append("HDR, mapped to SDR")
+    size, height = (None, None) if output is None else (output.size, output.height)
     rendered = rendered_size(facts.width, facts.height, size, height)
     return VideoSource(spec.path, facts, frames, rendered, spec.deinterlace, tuple(notes))
 

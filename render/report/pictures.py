@@ -47,7 +47,7 @@ class Gallery:
         if self.source is None:
             job = facts.job
             try:
-                self.source = open_source(job.input, job.output.size, job.output.height)
+                self.source = open_source(job.input, job.output)
             except RenderError:
                 self.source = None
         return [self._pair(facts, frame) for frame in frames]
