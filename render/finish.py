@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from render.files import write_atomically
+from render import storage
 from render.media.encode import write_video
 from render.media.frames import Pixels
 from render.media.images import ImageSource, output_name
@@ -14,6 +15,7 @@ from render.media.source import MovingSource
 from render.media.stills import decode_png, encode_still, read_still
 from render.plan import Plan
 from render.spec.job import Job
+from render.spec.url import AnyPath, Url
 from render.store import Store
 
 
@@ -21,7 +23,7 @@ def finish_video(job: Job, plan: Plan, source: MovingSource, store: Store) -> in
     """Encode all frames into the job's video, with the source's sound; returns their number.
 
     A video that stands there, untouched since it was made from these frames with these settings,
-    is left alone.
+    is left alone. Into object storage goes the finished file, when it was read back, in one piece.
     """
     path = job.output.path
     recipe = hashlib.sha256(job.output.model_dump_json().encode())
@@ -36,18 +38,25 @@ def finish_video(job: Job, plan: Plan, source: MovingSource, store: Store) -> in
         for frame in plan.frames:
             yield decode_png(store.read(frame)).pixels
 
-    count = write_video(path, pixels(), output=job.output, source=source, selected=source.frames)
+    with TemporaryDirectory(prefix="render-") as folder:
+        one_file = job.output.codec != "frames"
+        here = Path(folder, path.name) if isinstance(path, Url) and one_file else path
+        count = write_video(
+            here, pixels(), output=job.output, source=source, selected=source.frames
+        )
+        if isinstance(path, Url) and isinstance(here, Path):
+            storage.send(here, path)
     store.keep_receipt({"made_of": made_of, "sha256": _digest(path), "frames": count})
     return count
 
 
-def finish_picture(job: Job, frame: int, source: ImageSource, store: Store) -> Path:
+def finish_picture(job: Job, frame: int, source: ImageSource, store: Store) -> AnyPath:
     """Write one finished frame under its own name, in its format, with the original's EXIF."""
     path = picture_path(job, frame, source)
     original = read_still(source.path(frame))
     painted = decode_png(store.read(frame))
     wanted = original.format if job.output.format == "same" else job.output.format
-    write_atomically(
+    storage.write(
         path,
         encode_still(
             painted.pixels, painted.alpha, wanted, exif=original.exif, quality=job.output.quality
@@ -56,12 +65,16 @@ def finish_picture(job: Job, frame: int, source: ImageSource, store: Store) -> P
     return path
 
 
-def picture_path(job: Job, frame: int, source: ImageSource) -> Path:
+def picture_path(job: Job, frame: int, source: ImageSource) -> AnyPath:
     """Where a finished picture goes."""
-    return job.output.path / output_name(source, frame, job.output)
+    return job.output.path / str(output_name(source, frame, job.output))
 
 
-def _digest(path: Path) -> str | None:
+def _digest(path: AnyPath) -> str | None:
+    """Hash of a file; of one in object storage the stamp that it has there, to not read it all back."""
+    if isinstance(path, Url):
+        there = storage.facts(path)
+        return None if there is None else there.stamp
     if not path.is_file():
         return None
     with path.open("rb") as file:

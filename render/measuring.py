@@ -17,10 +17,11 @@ from render.media.images import ImageSource
 from render.media.source import MovingSource, open_source
 from render.media.stills import decode_png
 from render.metrics import Metrics, Motion, MotionOf, Shown, estimated_motion, measure
+from render.mirror import open_store
 from render.plan import Plan
 from render.sample.clip import SampleClip
 from render.spec.load import load_job
-from render.store import Store, store_folder
+from render.store import store_folder
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def measure_output(output: Path, *, true_flow: bool = False) -> Measured:
     if isinstance(source, ImageSource):
         raise OutputError(f"{output}: pictures that do not follow each other have no such metrics")
     motion = _exact_motion(source) if true_flow else estimated_motion
-    with Store(job) as store:
+    with open_store(job) as store:
         plan = store.plan()
         if plan is None or not store.records:
             raise OutputError(f"{folder} holds no finished frame yet")

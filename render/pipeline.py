@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
+from render import storage
 from render.farm.cluster import connected
 from render.farm.driver import Driver
 from render.farm.events import (
@@ -25,11 +25,13 @@ from render.finish import finish_picture, finish_video, picture_path
 from render.inputs import prepare, settled_plan, some
 from render.media.images import ImageSource
 from render.media.source import MovingSource
+from render.mirror import open_store
 from render.plan import Plan
 from render.report.live import LiveReport, keep_versions
 from render.schedule import evaluations_left
 from render.spec.job import Job
-from render.store import Store
+from render.spec.url import AnyPath
+from render.store import Store, store_place
 
 Status = Literal["finished", "incomplete", "failed"]
 
@@ -54,8 +56,8 @@ class Summary:
     """
 
     status: Status
-    output: Path
-    folder: Path
+    output: AnyPath
+    folder: AnyPath
     frames_total: int
     frames_done: int
     frames_reused: int
@@ -118,7 +120,7 @@ def run(
     started = time.monotonic()
     prepared = prepare(job)
     source = prepared.source
-    with Store(job, fresh=fresh) as store:
+    with open_store(job, fresh=fresh) as store:
         plan = settled_plan(job, prepared, store)
         wanted = set(plan.frames)
         reused = len(wanted & store.records.keys())
@@ -152,7 +154,7 @@ def run(
             return Summary(
                 status,
                 job.output.path,
-                store.folder,
+                store_place(job),
                 plan.total,
                 len(wanted & store.records.keys()),
                 reused,
@@ -216,7 +218,7 @@ def _finish(
     if isinstance(source, ImageSource):
         # Each picture was written when it was committed, but a run may have died in between.
         for frame in plan.frames:
-            if verify or not picture_path(job, frame, source).exists():
+            if verify or storage.facts(picture_path(job, frame, source)) is None:
                 finish_picture(job, frame, source, store)
         count = plan.total
     else:

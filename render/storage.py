@@ -8,6 +8,8 @@ is a file on a disk (see `files`), so no half of anything is ever seen under its
 from __future__ import annotations
 
 import errno
+import hashlib
+import os
 import random
 import secrets
 import time
@@ -176,17 +178,26 @@ def send(path: Path, place: Url) -> None:
     _asked(place, OutputError, lambda system: system.put_file(str(path), _inside(place)))
 
 
-def remove(place: Url) -> None:
+def remove(place: AnyPath) -> None:
     """Delete a file, if it is there.
 
     Raises:
         OutputError: it cannot be deleted.
     """
+    if isinstance(place, Path):
+        place.unlink(missing_ok=True)
+        return
     try:
         _patiently(place, lambda system: system.rm_file(_inside(place)))
     except _RefusedError as error:
         if not error.absent:
             raise OutputError(str(error)) from error
+
+
+def working_folder(place: Url) -> Path:
+    """Where on this machine's disk a folder in object storage is worked on."""
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return caches / "render" / f"{hashlib.sha256(place.encode()).hexdigest()[:16]}-{place.name}"
 
 
 def _asked(place: Url, kind: type[RenderError], call: Callable[[Any], T]) -> T:

@@ -18,6 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Self
 
+from render import storage
 from render.difference import differences
 from render.errors import OutputError
 from render.files import sync_folder, write_atomically
@@ -27,10 +28,20 @@ from render.plan import Plan
 from render.spec.job import Job
 from render.spec.load import dump_job
 from render.spec.media import VideoInput
+from render.spec.url import AnyPath
 
 
 def store_folder(job: Job) -> Path:
-    """`out/clip.render` beside `out/clip.mp4`; `out/.render` in a folder of pictures `out`."""
+    """`out/clip.render` beside `out/clip.mp4`; `out/.render` in a folder of pictures `out`.
+
+    Of an output in object storage, the folder on this machine's disk that is worked in.
+    """
+    place = store_place(job)
+    return place if isinstance(place, Path) else storage.working_folder(place)
+
+
+def store_place(job: Job) -> AnyPath:
+    """Likewise, but where an output in object storage has it."""
     path = job.output.path
     video = isinstance(job.input, VideoInput)
     return path.with_suffix(".render") if video else path / ".render"
@@ -74,6 +85,7 @@ class Store:
         try:
             if fresh:
                 self._clear()
+            self._take_over()
             self._sweep()
             data = self._read_ledger()
             self._settle_job()
@@ -231,6 +243,9 @@ class Store:
                 shutil.rmtree(path)
             else:
                 path.unlink()
+
+    def _take_over(self) -> None:
+        """Get what an earlier run left elsewhere: see `mirror`."""
 
     def _sweep(self) -> None:
         """Delete what a run that was killed had begun to write."""

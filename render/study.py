@@ -7,9 +7,8 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from render import pipeline
+from render import pipeline, storage
 from render.errors import RenderError
 from render.farm.cluster import connected, muster
 from render.farm.events import (
@@ -26,7 +25,6 @@ from render.farm.events import (
     WorkerLost,
     WorkerReady,
 )
-from render.files import write_atomically
 from render.inputs import Prepared, prepare
 from render.media.frames import Pixels
 from render.media.images import ImageSource
@@ -39,6 +37,7 @@ from render.report.sheet import contact_sheet
 from render.spec.job import Job
 from render.spec.media import VideoInput
 from render.spec.study import Cell, axis_lengths, expand_study
+from render.spec.url import AnyPath
 from render.store import store_folder
 
 MOST_AT_ONCE = 64
@@ -84,7 +83,7 @@ def run(
     if pictures:
         sheet = folder / "contact_sheet.png"
         columns = _columns(job) if len(pictures) == len(cells) else None
-        write_atomically(sheet, encode_png(contact_sheet(pictures, columns)))
+        storage.write(sheet, encode_png(contact_sheet(pictures, columns)))
         on_event(OutputWritten(sheet, len(pictures)))
     labelled = zip((cell.label for cell in cells), summaries, strict=True)
     return _summed(folder, tuple(labelled), time.monotonic() - started)
@@ -187,7 +186,7 @@ def _of_cell(event: Event, number: int, label: str) -> Event:
     return event
 
 
-def _folder(job: Job) -> Path:
+def _folder(job: Job) -> AnyPath:
     path = job.output.path
     return path.with_suffix(".study") if isinstance(job.input, VideoInput) else path
 
@@ -201,7 +200,7 @@ def _first_picture(cell: Cell) -> list[Pixels]:
     return [decode_png(path.read_bytes()).pixels]
 
 
-def _summed(folder: Path, cells: tuple[tuple[str, Summary], ...], seconds: float) -> Summary:
+def _summed(folder: AnyPath, cells: tuple[tuple[str, Summary], ...], seconds: float) -> Summary:
     summaries = [summary for _, summary in cells]
     whole = all(each.status == "finished" for each in summaries)
     return Summary(

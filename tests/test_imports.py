@@ -11,7 +11,7 @@ ROOT = Path(render.__file__).parent
 FLOORS = [
     {"errors"},
     {"spec", "files", "ledger", "lock"},
-    {"storage"},
+    {"storage", "versions"},
     {"style", "motion", "media", "difference"},
     {"weights", "sample", "settle", "machine"},
     {"assembly"},
@@ -21,6 +21,7 @@ FLOORS = [
     {"painter", "plan", "materials"},
     {"rescue"},
     {"store"},
+    {"mirror"},
     {"inputs", "finish", "farm", "measuring", "report", "schedule", "single", "trial"},
     {"pipeline", "progress", "doctor", "estimate", "bench"},
     {"study"},

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+
+from render.spec.url import AnyPath
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class RunStarted:
     reused: int
     shots: int
     units: int
-    folder: Path
+    folder: AnyPath
     evaluations: int = 0
     by_shot: tuple[tuple[int, int], ...] = ()
 
@@ -170,7 +171,7 @@ class OutputWritten:
         frames: frames in it, counted by reading it back.
     """
 
-    path: Path
+    path: AnyPath
     frames: int
 
 

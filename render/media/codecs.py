@@ -5,11 +5,11 @@ from __future__ import annotations
 import subprocess
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 from render.errors import OutputError
 from render.media.ffmpeg import executable
 from render.spec.media import Output
+from render.spec.url import AnyPath
 
 _TO_709 = (
     "zscale=matrix=709:range=limited,format={pixels},"
@@ -106,7 +106,7 @@ _CODECS = {
 }
 
 
-def muxer(path: Path) -> str:
+def muxer(path: AnyPath) -> str:
     """Ffmpeg's container for a file name.
 
     Raises:
@@ -118,7 +118,7 @@ def muxer(path: Path) -> str:
     return found
 
 
-def codec_for(output: Output, path: Path) -> Codec:
+def codec_for(output: Output, path: AnyPath) -> Codec:
     """The codec of a job's output.
 
     Raises:
@@ -142,7 +142,7 @@ def codec_for(output: Output, path: Path) -> Codec:
     return codec
 
 
-def refuse_quality(output: Output, path: Path) -> None:
+def refuse_quality(output: Output, path: AnyPath) -> None:
     """Refuse a factor or a bitrate for a codec that has neither, rather than forget it.
 
     Raises:

@@ -16,12 +16,13 @@ from render.media.timeline import constant_timeline, source_timeline
 from render.media.video import VideoSource
 from render.media.writer import write_file
 from render.spec.media import Output
+from render.spec.url import AnyPath
 
 log = logging.getLogger(__name__)
 
 
 def check_output(
-    path: Path, output: Output, source: VideoSource | SequenceSource
+    path: AnyPath, output: Output, source: VideoSource | SequenceSource
 ) -> tuple[str, ...]:
     """Refuse what cannot be written before anything is rendered.
 
@@ -32,7 +33,8 @@ def check_output(
         OutputError: the file name, codec and quality do not go together, or it is the input.
     """
     given = source.given if isinstance(source, VideoSource) else source.pictures.root
-    if isinstance(given, Path) and path.exists() and path.samefile(given):
+    both = isinstance(path, Path) and isinstance(given, Path) and path.exists()
+    if path == given or (both and Path(path).samefile(given)):
         raise OutputError(
             f"{path}: the result would overwrite the input; choose another output.path"
         )
@@ -44,7 +46,7 @@ def check_output(
 
 
 def write_video(
-    path: Path,
+    path: AnyPath,
     frames: Iterable[Pixels],
     *,
     output: Output,
@@ -57,7 +59,8 @@ def write_video(
     at its time.
 
     Args:
-        path: the file; an existing one is replaced. With `codec: frames` a folder.
+        path: the file, on a disk; an existing one is replaced. With `codec: frames` a folder, which
+            may be in object storage.
         frames: one H×W×3 picture for each of `selected`, all of one size.
         output: codec, quality and sound.
         source: where timing and sound come from.
@@ -71,6 +74,8 @@ def write_video(
     """
     if output.codec == "frames":
         return write_folder(path, frames, output, selected)
+    if not isinstance(path, Path):
+        raise OutputError(f"{path}: videos are written to a disk first")
     if isinstance(source, VideoSource):
         timeline = source_timeline(source.probe, selected)
         full = (source.probe.width, source.probe.height)
@@ -86,7 +91,7 @@ def write_video(
 
 
 def _carried(
-    path: Path, output: Output, source: VideoSource | SequenceSource, selected: range
+    path: AnyPath, output: Output, source: VideoSource | SequenceSource, selected: range
 ) -> Carried:
     if not isinstance(source, VideoSource):
         return Carried()

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Iterable
-from pathlib import Path
 
+from render import storage
 from render.errors import OutputError
 from render.media.frames import Pixels
 from render.media.stills import EXTENSIONS, encode_still
 from render.spec.media import Output
+from render.spec.url import AnyPath
 
 
-def write_folder(path: Path, frames: Iterable[Pixels], output: Output, selected: range) -> int:
+def write_folder(path: AnyPath, frames: Iterable[Pixels], output: Output, selected: range) -> int:
     """Write each frame as a picture named by its index in the source, such as `000012.png`.
 
     Args:
@@ -31,21 +30,10 @@ def write_folder(path: Path, frames: Iterable[Pixels], output: Output, selected:
     form = "png" if output.format == "same" else output.format
     count = 0
     try:
-        path.mkdir(parents=True, exist_ok=True)
         for index, pixels in zip(selected, frames, strict=True):
             name = f"{index:06}{EXTENSIONS[form]}"
-            temporary = path / f".{name}.{secrets.token_hex(4)}.partial"
-            try:
-                with temporary.open("wb") as file:
-                    file.write(encode_still(pixels, None, form, quality=output.quality))
-                    file.flush()
-                    os.fsync(file.fileno())
-                temporary.replace(path / name)
-            finally:
-                temporary.unlink(missing_ok=True)
+            storage.write(path / name, encode_still(pixels, None, form, quality=output.quality))
             count += 1
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error}") from error
     except ValueError as error:
         raise OutputError(f"{path}: not one frame for each of {len(selected)}: {error}") from error
     return count

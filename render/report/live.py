@@ -7,7 +7,6 @@ import json
 import logging
 import platform
 import time
-from importlib.metadata import version
 from pathlib import Path
 
 from render.files import write_atomically
@@ -16,12 +15,10 @@ from render.media.source import MovingSource
 from render.report.page import write_report
 from render.report.pictures import Gallery
 from render.spec.job import Job
+from render.versions import versions
 from render.weights import fetch_weights
 
 log = logging.getLogger(__name__)
-
-LIBRARIES = ("render-nst", "torch", "torchvision", "ray", "numpy", "opencv-python-headless", "av",
-             "imageio-ffmpeg", "pillow")  # fmt: skip
 
 
 class LiveReport:
@@ -65,8 +62,7 @@ class LiveReport:
 
 def keep_versions(folder: Path, job: Job) -> None:
     """Write `versions.json`: what a run is made with, and the hash of its weights."""
-    found = {"python": platform.python_version(), "system": platform.platform()}
-    found |= {name: version(name) for name in LIBRARIES}
+    found = {**versions(), "system": platform.platform()}
     weights = fetch_weights(job.model) if job.engine == "vgg" else None
     if weights is not None:
         with weights.open("rb") as file:

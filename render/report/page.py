@@ -100,7 +100,8 @@ def _film(facts: Facts) -> str | None:
     path = facts.job.output.path
     if facts.summary.get("status") != "finished" or path.suffix.lower() not in PLAYED:
         return None
-    return quote(os.path.relpath(path, facts.folder)) if path.is_file() else None
+    there = isinstance(path, Path) and path.is_file()
+    return quote(os.path.relpath(path, facts.folder)) if there else None
 
 
 def _numbers(facts: Facts) -> dict[str, str]:

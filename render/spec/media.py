@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from render.spec.base import AnyJobPath, JobPath, Model
+from render.spec.base import AnyJobPath, Model
 from render.spec.ranges import FrameRange
 
 _RATE = "frames per second such as 25, 29.97 or 24000/1001"
@@ -92,8 +92,9 @@ Input = Annotated[VideoInput | ImagesInput, Field(discriminator="kind")]
 class Output(Model):
     """Where the result goes and in what form."""
 
-    path: JobPath
-    """For a video: the file (.mp4, .mov, .mkv, .webm, .gif, .webp). For pictures: the folder."""
+    path: AnyJobPath
+    """For a video: the file (.mp4, .mov, .mkv, .webm, .gif, .webp). For pictures: the folder. On a disk
+    or a URL: `s3://bucket/out.mp4`."""
     size: Annotated[int, Field(ge=32, le=16384)] | None = None
     """Long side in pixels; pictures are never enlarged. Empty: the size of the source."""
     height: Annotated[int, Field(ge=2, le=16384)] | None = None

@@ -17,6 +17,7 @@ from render.spec.explain import explain
 from render.spec.job import Job
 from render.spec.media import VideoInput
 from render.spec.overrides import WrongError, put_value
+from render.spec.url import AnyPath, Url
 
 MOST_CELLS = 1000
 MOST_NAMES = 3
@@ -118,7 +119,7 @@ def _values(axis: object) -> Iterator[object]:
     yield from sorted(path for path in paths if path.is_file())
 
 
-def _output(job: Job, name: str) -> Path:
+def _output(job: Job, name: str) -> AnyPath:
     path = job.output.path
     if isinstance(job.input, VideoInput):
         return path.with_suffix(".study") / f"{name}{path.suffix}"
@@ -128,7 +129,7 @@ def _output(job: Job, name: str) -> Path:
 def _label(key: str, value: object) -> str:
     """A cell's setting as people would name it: `relu1_1`, `swirls`, `style.weight 8`."""
     match value:
-        case Path():
+        case Path() | Url():
             return value.stem
         case dict():
             inside = [str(value["path"])] if "path" in value else list(map(str, value))
