@@ -68,7 +68,7 @@ def read_colour(frame: VideoFrame) -> Colour:
 
 
 def to_srgb(colour: Colour, size: tuple[int, int], kernel: str = "lanczos") -> str:
-    """Filters from decoded frames to `rgb24` of `size` (width, height).
+    """Filters from decoded frames to RGB of `size` (width, height) in 8 bits.
 
     zscale (zimg) is used because it is exact to a level on flat areas and threaded; swscale is
     exact only with flags that make it slower. Transfer curves are left alone, as players do:
@@ -76,10 +76,10 @@ def to_srgb(colour: Colour, size: tuple[int, int], kernel: str = "lanczos") -> s
     """
     scale = f"zscale=w={size[0]}:h={size[1]}:f={kernel}"
     if colour.kind == "rgb":
-        return f"format=gbrp,{scale},format=rgb24"
+        return f"format=gbrp,{scale}"
     if colour.kind == "grey":
         level = "pc" if colour.full else "tv"
-        return f"scale=in_range={level}:out_range=pc,format=gbrp,{scale},format=rgb24"
+        return f"scale=in_range={level}:out_range=pc,format=gbrp,{scale}"
     if colour.spread:
         scale = f"format={colour.spread},{scale}"
     levels = "full" if colour.full else "limited"
@@ -89,8 +89,8 @@ def to_srgb(colour: Colour, size: tuple[int, int], kernel: str = "lanczos") -> s
             f"{scale}:{source}:primariesin={colour.wide or '709'}"
             f":transferin={colour.hdr}:transfer=linear:npl=203:primaries=709:matrix=gbr:range=full,"
             "format=gbrpf32le,tonemap=mobius:desat=0,"
-            "zscale=transferin=linear:transfer=709:matrix=gbr:range=full,format=gbrp,format=rgb24"
+            "zscale=transferin=linear:transfer=709:matrix=gbr:range=full,format=gbrp"
         )
     if colour.wide:
         source += f":primariesin={colour.wide}:transferin=709:primaries=709:transfer=709"
-    return f"{scale}:{source}:matrix=gbr:range=full,format=gbrp,format=rgb24"
+    return f"{scale}:{source}:matrix=gbr:range=full,format=gbrp"

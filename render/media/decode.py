@@ -45,7 +45,8 @@ class Filters:
     """What happens to decoded frames.
 
     Attributes:
-        one_by_one: filters of single frames; they end in `rgb24` of the size that is wanted.
+        one_by_one: filters of single frames as they are stored; they end in `rgb24` of the size that is
+            wanted.
         among_neighbours: filters before them that look at the frames around each, and so must see
             those that are not wanted too; else pixels would depend on where reading starts.
     """
@@ -123,7 +124,7 @@ def _run(
     if filters.among_neighbours:
         steps.insert(0, filters.among_neighbours)
     arguments = [
-        *("-copyts", *guarded_input(track.path, *seek)),
+        *("-copyts", *guarded_input(track.path, "-noautorotate", *seek)),
         *("-map", f"0:{track.stream}", "-vf", ",".join(steps)),
         *("-fps_mode", "passthrough", "-enc_time_base", "demux"),
         *("-c:v", "rawvideo", "-f", "nut", "pipe:1"),

@@ -16,6 +16,7 @@ from render.media.colour import Colour, read_colour
 from render.media.decode import Track
 from render.media.ffmpeg import GUARD, check_media_file
 from render.media.timestamps import frame_rate, timestamps
+from render.media.turn import swaps, upright
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,6 +34,7 @@ class Probe:
     Attributes:
         track: the video stream.
         width, height: of the picture as people see it: upright and with square pixels.
+        turn: ffmpeg's filters that turn a stored picture so.
         rate: frames per second, exact; the mean where `constant` is false.
         constant: whether frame i stands at `i / rate` behind the first, to one tick.
         pts: timestamp of each frame in ticks, ascending.
@@ -50,6 +52,7 @@ class Probe:
     track: Track
     width: int
     height: int
+    turn: str
     rate: Fraction
     constant: bool
     pts: npt.NDArray[np.int64]
@@ -87,11 +90,13 @@ def probe(path: Path, chosen: int | None = None) -> Probe:
                 keys = keys[:0]
             guesses = [rate for rate in (stream.guessed_rate, stream.average_rate) if rate]
             rate, constant = frame_rate(pts, track.time_base, guesses)
-            width, height = _upright(stream, first)
+            turn = upright(first)
+            width, height = _size(stream, first, turn)
             return Probe(
                 track=track,
                 width=width,
                 height=height,
+                turn=turn,
                 rate=rate,
                 constant=constant,
                 pts=pts,
@@ -159,12 +164,12 @@ def _seekable(stream: VideoStream, frame: VideoFrame) -> bool:
     return not (stream.codec_context.name == "h264" and frame.format.name.startswith("yuv444"))
 
 
-def _upright(stream: VideoStream, frame: VideoFrame) -> tuple[int, int]:
-    """Width and height with square pixels and rotation applied."""
+def _size(stream: VideoStream, frame: VideoFrame, turn: str) -> tuple[int, int]:
+    """Width and height with square pixels, upright."""
     width, height = Fraction(frame.width), Fraction(frame.height)
     aspect = stream.sample_aspect_ratio
     if aspect:
         width *= aspect
-    if round(frame.rotation) % 180 == 90:
+    if swaps(turn):
         width, height = height, width
     return max(1, round(width)), max(1, round(height))

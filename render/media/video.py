@@ -18,6 +18,7 @@ from render.media.copies import local_copy
 from render.media.decode import Filters, decode
 from render.media.frames import Fingerprint, Frame, FrameError, Pixels, rendered_size
 from render.media.probe import Probe, probe
+from render.media.turn import swaps
 from render.spec.media import Output, VideoInput
 from render.spec.ranges import select_frames
 from render.spec.url import AnyPath
@@ -105,9 +106,11 @@ class VideoSource:
     def _decode(
         self, frames: range, size: tuple[int, int], kernel: str
     ) -> Generator[tuple[int, Pixels], None, None]:
+        turn = self.probe.turn
+        stored = size[::-1] if swaps(turn) else size
+        steps = [to_srgb(self.probe.colour, stored, kernel), turn, "format=rgb24"]
         filters = Filters(
-            to_srgb(self.probe.colour, size, kernel),
-            "bwdif=mode=send_frame" if self.deinterlace else "",
+            ",".join(filter(None, steps)), "bwdif=mode=send_frame" if self.deinterlace else ""
         )
         wanted = iter(frames)
         index = next(wanted, None)
