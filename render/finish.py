@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from render import storage
 from render.media.encode import write_video
+from render.media.folder import frame_name
 from render.media.frames import Pixels
 from render.media.images import ImageSource, output_name
 from render.media.source import MovingSource
-from render.media.stills import decode_png, encode_still, read_still
+from render.media.stills import (
+    FORMAT_OF,
+    decode_png,
+    encode_still,
+    scale_still,
+    still_exif,
+    still_size,
+)
 from render.plan import Plan
 from render.spec.job import Job
 from render.spec.url import AnyPath, Url
@@ -31,7 +39,11 @@ def finish_video(job: Job, plan: Plan, source: MovingSource, store: Store) -> in
         recipe.update(store.records[frame].sha256.encode())
     made_of = recipe.hexdigest()
     receipt = store.receipt()
-    if receipt is not None and receipt["made_of"] == made_of and receipt["sha256"] == _digest(path):
+    if (
+        receipt is not None
+        and receipt["made_of"] == made_of
+        and receipt["sha256"] == _digest(job, plan.frames)
+    ):
         return int(receipt["frames"])
 
     def pixels() -> Iterator[Pixels]:
@@ -46,22 +58,25 @@ def finish_video(job: Job, plan: Plan, source: MovingSource, store: Store) -> in
         )
         if isinstance(path, Url) and isinstance(here, Path):
             storage.send(here, path)
-    store.keep_receipt({"made_of": made_of, "sha256": _digest(path), "frames": count})
+    store.keep_receipt({"made_of": made_of, "sha256": _digest(job, plan.frames), "frames": count})
     return count
 
 
 def finish_picture(job: Job, frame: int, source: ImageSource, store: Store) -> AnyPath:
     """Write one finished frame under its own name, in its format, with the original's EXIF."""
     path = picture_path(job, frame, source)
-    original = read_still(source.path(frame))
+    given = source.path(frame)
     painted = decode_png(store.read(frame))
-    wanted = original.format if job.output.format == "same" else job.output.format
-    storage.write(
-        path,
-        encode_still(
-            painted.pixels, painted.alpha, wanted, exif=original.exif, quality=job.output.quality
-        ),
+    if job.output.enlarge:
+        painted = scale_still(painted, still_size(given))
+    data = encode_still(
+        painted.pixels,
+        painted.alpha,
+        FORMAT_OF[path.suffix.lower()],
+        exif=still_exif(given),
+        quality=job.output.quality,
     )
+    storage.write(path, data)
     return path
 
 
@@ -70,7 +85,21 @@ def picture_path(job: Job, frame: int, source: ImageSource) -> AnyPath:
     return job.output.path / str(output_name(source, frame, job.output))
 
 
-def _digest(path: AnyPath) -> str | None:
+def _digest(job: Job, frames: Iterable[int]) -> str | None:
+    """Hash of a finished video, or of all its numbered pictures; `None` if there are any missing."""
+    path = job.output.path
+    if job.output.codec != "frames":
+        return _file_digest(path)
+    names = [frame_name(frame, job.output) for frame in frames]
+    if isinstance(path, Url):
+        there = {entry.name: entry.stamp for entry in storage.listed(path, deep=False)}
+        found = [there.get(name) for name in names]
+    else:
+        found = [_file_digest(path / name) for name in names]
+    return None if None in found else hashlib.sha256(repr(found).encode()).hexdigest()
+
+
+def _file_digest(path: AnyPath) -> str | None:
     """Hash of a file; of one in object storage the stamp that it has there, to not read it all back."""
     if isinstance(path, Url):
         there = storage.facts(path)

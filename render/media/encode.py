@@ -72,18 +72,18 @@ def write_video(
     Raises:
         OutputError: the file cannot be written, or is not what was asked for.
     """
-    if output.codec == "frames":
-        return write_folder(path, frames, output, selected)
-    if not isinstance(path, Path):
-        raise OutputError(f"{path}: videos are written to a disk first")
     if isinstance(source, VideoSource):
         timeline = source_timeline(source.probe, selected)
         full = (source.probe.width, source.probe.height)
     else:
         timeline = constant_timeline(source.rate, selected)
         full = source.full
-    carried = _carried(path, output, source, selected)
     enlarged = full if output.enlarge else None
+    if output.codec == "frames":
+        return write_folder(path, frames, output, selected, enlarged)
+    if not isinstance(path, Path):
+        raise OutputError(f"{path}: videos are written to a disk first")
+    carried = _carried(path, output, source, selected)
     count, notes = write_file(path, frames, output, timeline, carried, enlarged)
     for note in (*carried.notes, *notes):
         log.warning("%s: %s", path.name, note)

@@ -14,6 +14,7 @@ from render.media.frames import Fingerprint, Frame, FrameError, rendered_size
 from render.media.listing import find_pictures, is_picture
 from render.media.stills import (
     EXTENSIONS,
+    FORMAT_OF,
     Still,
     read_still,
     resize_still,
@@ -23,9 +24,6 @@ from render.media.stills import (
 from render.spec.media import ImagesInput, Output
 from render.spec.url import AnyPath, Url, inside
 from render.storage import Entry
-
-_SAME = frozenset({".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".png", ".webp", ".avif", ".bmp"})
-"""Extensions that an output keeps as its source has them."""
 
 
 @dataclass(frozen=True)
@@ -211,10 +209,8 @@ def _real(place: AnyPath) -> AnyPath:
 
 
 def _extension(source: ImageSource, frame: int, output: Output) -> str:
-    """Extension of an output picture; with `same`, that of the source if its format is right."""
+    """Extension of an output picture; with `same`, that of the source, whatever is in it."""
     if output.format != "same":
         return EXTENSIONS[output.format]
     suffix = PurePosixPath(source.paths[frame]).suffix
-    if suffix.lower() in _SAME:
-        return suffix
-    return EXTENSIONS[still_format(source.path(frame))]
+    return suffix if suffix.lower() in FORMAT_OF else EXTENSIONS[still_format(source.path(frame))]

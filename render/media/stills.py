@@ -35,6 +35,11 @@ _OPENED = ("PNG", "JPEG", "WEBP", "TIFF", "AVIF", "BMP", "DIB")  # MPO is opened
 EXTENSIONS = {"png": ".png", "jpeg": ".jpg", "webp": ".webp", "tiff": ".tif",
               "avif": ".avif", "bmp": ".bmp"}  # fmt: skip
 """File name extension of each format that is written."""
+FORMAT_OF = {
+    **{suffix: form for form, suffix in EXTENSIONS.items()},
+    **{".jpeg": "jpeg", ".jpe": "jpeg", ".tiff": "tiff", ".dib": "bmp"},
+}
+"""The format that a file name extension in small letters stands for."""
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -107,6 +112,12 @@ def still_format(place: AnyPath) -> str:
         return FORMATS[image.format or ""]
 
 
+def still_exif(place: AnyPath) -> bytes:
+    """A picture's EXIF block, as `Still.exif`; errors as `still_size`."""
+    with _opened(place) as (image, _):
+        return kept_exif(image)
+
+
 def resize_still(still: Still, long_side: int | None, tallest: int | None = None) -> Still:
     """Scale a picture down to a long side and a height; never up.
 
@@ -114,8 +125,11 @@ def resize_still(still: Still, long_side: int | None, tallest: int | None = None
     """
     height, width = still.pixels.shape[:2]
     size = rendered_size(width, height, long_side, tallest)
-    if size == (width, height):
-        return still
+    return still if size == (width, height) else scale_still(still, size)
+
+
+def scale_still(still: Still, size: tuple[int, int]) -> Still:
+    """Scale a picture to a width and height; clear colours do not bleed into solid ones."""
     if still.alpha is None:
         image = Image.fromarray(still.pixels).resize(size, Image.Resampling.LANCZOS)
         return replace(still, pixels=np.array(image))

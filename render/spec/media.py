@@ -100,7 +100,7 @@ class Output(Model):
     height: Annotated[int, Field(ge=2, le=16384)] | None = None
     """Height in pixels, instead of `size` or as a further limit."""
     enlarge: bool = False
-    """Scale the finished frames of a video back up to the size of the source."""
+    """Scale what is finished back up to the size of the source."""
     codec: Codec = "h264"
     """Codec of the video; `frames` writes numbered pictures into the folder `path`."""
     crf: Annotated[int, Field(ge=0, le=63)] | None = None
@@ -114,8 +114,8 @@ class Output(Model):
     audio: Literal["copy", "none"] = "copy"
     """`copy` keeps the source's sound; what the file cannot hold is converted, and said."""
     format: Literal["same", "png", "jpeg", "webp", "tiff", "avif", "bmp"] = "same"
-    """File format of pictures; `same` keeps that of each source picture. JPEG and BMP lay clear
-    pictures on white."""
+    """File format of pictures; `same` keeps the extension of each source picture, or is PNG for
+    numbered frames. JPEG and BMP lay clear pictures on white."""
     quality: Annotated[int, Field(ge=1, le=100)] = 95
     """Quality of JPEG, WebP and AVIF pictures."""
     name: Annotated[str, Field(min_length=1)] = "{parent}/{stem}"
