@@ -40,6 +40,12 @@ def number_of(pixels):
     return sum(1 << bit for bit in range(BITS) if levels[bit] > 128)
 
 
+def psnr(one, other):
+    """How alike two pictures are, in dB."""
+    error = np.mean((one.astype(float) - other) ** 2)
+    return 10 * np.log10(255**2 / max(error, 1e-9))
+
+
 def numbered_clip(path: Path, count, *options, rate="25", size=(64, 48), before=(), sound=None):
     """A clip of numbered frames; `options` are ffmpeg's for the output, `before` for the input."""
     raw = b"".join(numbered(index, *size).tobytes() for index in range(count))

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import smooth_noise
-from media_clips import ffmpeg
+from media_clips import ffmpeg, psnr
 from PIL import Image
 
 from render.farm.events import OutputWritten
@@ -118,6 +118,7 @@ TABLE = {
     "variable": Row(**GROWING),
     "variable, in Matroska": Row("in.mkv", **GROWING, output=MKV),
     "variable, to WebM": Row(**GROWING, output=WEBM, same=False, least=34),
+    "variable, in h265": Row(**GROWING, output={"codec": "h265", "crf": 4}),
     "variable, every third": Row(
         **GROWING, input={"frames": "1-10x3"}, shown=range(1, 11, 3), same=False
     ),
@@ -204,11 +205,6 @@ def pass_through(job):
             data = encode_png(painted, frame.alpha)
             store.commit(frame.index, f"frames/{frame.index:06}.png", data, {})
         assert finish_video(job, plan, source, store) == len(source.frames)
-
-
-def psnr(one, other):
-    error = np.mean((one.astype(float) - other) ** 2)
-    return 10 * np.log10(255**2 / max(error, 1e-9))
 
 
 def sound_of(path):

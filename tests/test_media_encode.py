@@ -1,4 +1,3 @@
-import hashlib
 import logging
 from fractions import Fraction
 
@@ -7,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from media_clips import FAST, ffmpeg, number_of, numbered, numbered_clip
+from media_clips import FAST, ffmpeg, number_of, numbered, numbered_clip, psnr
 
 from render.errors import OutputError, SourceError
 from render.media.encode import check_output, write_video
@@ -33,17 +32,6 @@ def repaint_nothing(source, path, **keys):
     return open_clip(path)
 
 
-def psnr(one, other):
-    error = np.mean((one.astype(float) - other) ** 2)
-    return 10 * np.log10(255**2 / max(error, 1e-9))
-
-
-def sound_of(path, *options):
-    """Hash of a file's decoded sound."""
-    raw = ffmpeg(*options, "-i", path, "-map", "0:a", "-f", "s16le", "-")
-    return hashlib.sha256(raw).hexdigest()
-
-
 def seconds_of_sound(path, track=0):
     with av.open(str(path)) as container:
         stream = container.streams.audio[track]
@@ -55,21 +43,6 @@ def seconds_of_sound(path, track=0):
 def clip(tmp_path_factory):
     path = tmp_path_factory.mktemp("clip") / "clip.mp4"
     return numbered_clip(path, 50, *FAST, "-bf", "3", "-g", "10", *AAC, sound=TONE)
-
-
-@pytest.mark.parametrize(
-    "rate", ["24000/1001", "30000/1001", "60000/1001", "25", "24", "59.94", "30.02", "12.5", "1"]
-)
-@pytest.mark.parametrize("container", ["mp4", "mkv"])
-def test_the_rate_stays_exact(tmp_path, rate, container):
-    source = open_clip(numbered_clip(tmp_path / f"in.{container}", 8, *FAST, rate=rate))
-    result = repaint_nothing(source, tmp_path / f"out.{container}")
-    assert source.rate == result.rate == Fraction(rate)
-    assert result.probe.constant
-    for index in range(8):
-        assert abs(result.time(index) - source.time(index)) <= Fraction(1, 1000)
-    frames = zip(source.read(source.frames), result.read(result.frames), strict=True)
-    assert min(psnr(one.pixels, other.pixels) for one, other in frames) > 35
 
 
 @settings(max_examples=60)
@@ -105,29 +78,6 @@ def test_an_hour_at_23976_ends_on_time(tmp_path):
         with av.open(str(path)) as container:
             last = max(p.pts * p.time_base for p in container.demux(video=0) if p.size)
         assert abs(last - hour[-1] / rate) <= Fraction(1, 1000)
-
-
-@pytest.mark.parametrize(
-    ("container", "codec"), [("mp4", "h264"), ("mkv", "h264"), ("mp4", "h265"), ("webm", "vp9")]
-)
-def test_variable_timing_is_kept_frame_by_frame(tmp_path, container, codec):
-    path = numbered_clip(
-        tmp_path / ("in.mkv" if container == "webm" else f"in.{container}"),
-        *(9, "-vf", "setpts='(N+N*N/5)/25/TB'", "-fps_mode", "passthrough", "-bf", "0", *FAST),
-    )
-    source = open_clip(path)
-    assert not source.probe.constant
-    result = repaint_nothing(source, tmp_path / f"out.{container}", codec=codec)
-    for index in range(9):
-        assert abs(result.time(index) - source.time(index)) <= Fraction(1, 1000)
-    with av.open(str(path)) as one, av.open(str(tmp_path / f"out.{container}")) as other:
-        assert abs(one.duration - other.duration) / 1e6 <= float(1 / source.rate)
-
-
-def test_sound_is_copied_bit_for_bit(tmp_path, clip):
-    result = repaint_nothing(open_clip(clip), tmp_path / "out.mp4")
-    assert result.probe.audio == ("aac",)
-    assert sound_of(tmp_path / "out.mp4") == sound_of(clip)
 
 
 @pytest.mark.parametrize("text", ["10-29", "10-", "0-19", "5-45x4"])
@@ -199,37 +149,31 @@ def test_sound_can_be_left_out(tmp_path, clip):
     assert repaint_nothing(open_clip(clip), tmp_path / "out.mp4", audio="none").probe.audio == ()
 
 
-def test_tracks_subtitles_and_chapters_come_along(tmp_path, clip):
+def test_chapters_and_subtitles_end_with_the_pictures(tmp_path, clip):
     (tmp_path / "words.srt").write_text(
-        "1\n00:00:00,200 --> 00:00:01,000\nHello\n\n2\n00:00:01,500 --> 00:00:01,900\nBye\n"
+        "1\n00:00:00,900 --> 00:00:01,000\nHello\n\n2\n00:00:01,500 --> 00:00:01,900\nBye\n"
     )
     (tmp_path / "chapters.txt").write_text(
-        ";FFMETADATA1\ntitle=A day out\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=900\ntitle=One\n"
-        "[CHAPTER]\nTIMEBASE=1/1000\nSTART=900\nEND=2000\ntitle=Two\n"
+        ";FFMETADATA1\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=900\ntitle=One\n"
+        "[CHAPTER]\nTIMEBASE=1/1000\nSTART=900\nEND=1500\ntitle=Two\n"
+        "[CHAPTER]\nTIMEBASE=1/1000\nSTART=1500\nEND=2000\ntitle=Three\n"
     )
     rich = tmp_path / "rich.mkv"
     ffmpeg(
-        *("-i", clip, "-f", "lavfi", "-i", "sine=frequency=880:duration=2"),
-        *("-i", tmp_path / "words.srt", "-i", tmp_path / "chapters.txt"),
-        *("-map", "0", "-map", "1", "-map", "2", "-map_metadata", "3", "-map_chapters", "3"),
-        *("-c", "copy", "-c:a:1", "ac3", "-metadata:s:a:1", "language=deu", rich),
+        *("-i", clip, "-i", tmp_path / "words.srt", "-i", tmp_path / "chapters.txt"),
+        *("-map", "0", "-map", "1", "-map_chapters", "2", "-c", "copy", rich),
     )
-    for name, words in (("out.mkv", "subrip"), ("out.mp4", "mov_text")):
-        result = repaint_nothing(open_clip(rich), tmp_path / name)
-        assert result.probe.audio == ("aac", "ac3")
-        assert result.probe.subtitles == (words,)
+    for name in ("out.mkv", "out.mp4"):
+        repaint_nothing(open_clip(rich, frames="20-29"), tmp_path / name)
         with av.open(str(tmp_path / name)) as container:
-            titles = [chapter["metadata"]["title"] for chapter in container.chapters()]
-            assert titles == ["One", "Two"]
-            assert container.streams.audio[1].language == "deu"
-            assert container.metadata["title"] == "A day out"
-        cut = tmp_path / f"cut-{name}"
-        repaint_nothing(open_clip(rich, frames="20-29"), cut)
-        with av.open(str(cut)) as container:
-            (one, two) = container.chapters()
-            assert (one["metadata"]["title"], two["metadata"]["title"]) == ("One", "Two")
-            assert two["end"] * two["time_base"] == Fraction(2, 5)
+            assert [
+                (chapter["metadata"]["title"], chapter["end"] * chapter["time_base"])
+                for chapter in container.chapters()
+            ] == [("One", Fraction(1, 10)), ("Two", Fraction(2, 5))]
             assert abs(container.duration / 1e6 - 0.4) < 0.05
+            said = b"".join(bytes(packet) for packet in container.demux(subtitles=0))
+            assert b"Hello" in said
+            assert b"Bye" not in said
 
 
 def test_sound_that_does_not_fit_is_converted_and_said(tmp_path, caplog):
