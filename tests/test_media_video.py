@@ -1,7 +1,7 @@
-import logging
 from contextlib import closing
 from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 from media_clips import FAST, ffmpeg, number_of, numbered_clip
@@ -214,27 +214,41 @@ def test_the_fingerprint_follows_the_bytes_and_not_the_date(tmp_path, clip):
     assert open_clip(copy).fingerprint() != open_clip(clip).fingerprint()
 
 
-def test_a_frame_that_does_not_decode_is_named_and_the_rest_goes_on(tmp_path, caplog):
-    path = numbered_clip(tmp_path / "hurt.mov", 20, "-c:v", "prores_ks")
-    import av
-
+def hurt_clip(path, number, *options):
+    """A clip of 20 frames, of whose packet `number` little is left."""
+    numbered_clip(path, 20, *options, size=(128, 96))
     with av.open(str(path)) as container:
-        at = [packet.pos for packet in container.demux(video=0) if packet.size][7]
+        packet = [packet for packet in container.demux(video=0) if packet.size][number]
     data = bytearray(path.read_bytes())
-    data[at : at + 64] = b"\xff" * 64
+    begin = packet.pos + packet.size // 4
+    data[begin : packet.pos + packet.size] = b"\x5a" * (packet.pos + packet.size - begin)
     path.write_bytes(data)
-    source = open_clip(path)
+    return path
+
+
+def test_a_frame_that_does_not_decode_is_named_and_the_rest_goes_on(tmp_path, caplog):
+    source = open_clip(hurt_clip(tmp_path / "hurt.mkv", 7, "-c:v", "ffv1", "-g", "1"))
     seen = []
-    with (
-        caplog.at_level(logging.WARNING),
-        pytest.raises(FrameError, match=r"hurt\.mov frame 7: ") as caught,
-    ):
+    with pytest.raises(FrameError, match=r"hurt\.mkv frame 7: .*damaged there") as caught:
         seen.extend(number_of(frame.pixels) for frame in source.read(source.frames))
     assert caught.value.frame == 7
     assert seen == list(range(7))
     assert [number_of(frame.pixels) for frame in source.read(range(8, 20))] == list(range(8, 20))
-    assert "hurt.mov frame" in caplog.text
-    assert "damaged" in caplog.text
+    assert "hurt.mkv frame 7 is damaged" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("hurt.mp4", (*FAST, "-g", "5")),
+        ("hurt.avi", ("-c:v", "mpeg4", "-g", "5")),
+    ],
+)
+def test_damage_that_the_decoder_conceals_is_told_with_the_frame(tmp_path, caplog, name, options):
+    source = open_clip(hurt_clip(tmp_path / name, 12, *options))
+    assert len(list(source.read(source.frames))) == 20
+    said = [record.message for record in caplog.records]
+    assert [text.partition(" is damaged: ")[0] for text in said] == [f"{name} frame 12"]
 
 
 def test_the_stream_that_the_job_names_is_read(tmp_path, clip):

@@ -15,6 +15,7 @@ import numpy as np
 from render.errors import SourceError
 from render.media.colour import to_srgb
 from render.media.copies import local_copy
+from render.media.damage import damaged
 from render.media.decode import Filters, decode
 from render.media.frames import Fingerprint, Frame, FrameError, Pixels, rendered_size
 from render.media.probe import Probe, probe
@@ -119,11 +120,19 @@ class VideoSource:
         facts = self.probe
         said: list[str] = []
 
+        told: set[int] = set()
+
         def complain(tick: int | None, words: str) -> None:
-            if not said:
-                at = len(facts.pts) - 1 if tick is None else int(np.searchsorted(facts.pts, tick))
-                log.warning("%s, or one soon after it, is damaged: %s", self.name(at), words)
             said.append(words)
+            at = int(facts.pts[-1]) if tick is None else tick
+            before = facts.keys[facts.keys <= at]
+            hurt = damaged(facts.track, int(before[-1]) if len(before) else None, at)
+            for one in hurt or [at]:
+                if one not in told:
+                    place = self.name(int(np.searchsorted(facts.pts, one)))
+                    near = "" if hurt else ", or one soon after it,"
+                    log.warning("%s%s is damaged: %s", place, near, words)
+            told.update(hurt or [at])
 
         first = int(facts.pts[index])
         with closing(decode(facts.track, facts.keys, first, filters, size, complain)) as decoded:

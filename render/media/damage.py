@@ -1,0 +1,46 @@
+"""Which frames of a video are damaged, found out when its decoder complains."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import av
+
+from render.media.decode import Track
+from render.media.ffmpeg import GUARD
+
+_AHEAD = 100
+"""Packets; the decoder is never further ahead of the frame that is read."""
+
+
+@lru_cache(maxsize=256)
+def damaged(track: Track, key: int | None, tick: int) -> tuple[int, ...]:
+    """Timestamps of frames around `tick` of which the decoder cannot make whole pictures.
+
+    ffmpeg's program complains of damage without saying where, conceals it if it can, and decodes ahead
+    of what is read. So the packets are decoded once more here, one by one, with nothing concealed.
+
+    Args:
+        track: the stream.
+        key: timestamp of the key frame to begin at; `None`: the file's start.
+        tick: timestamp of the frame that came next when the complaint was heard.
+    """
+    found = []
+    left = _AHEAD
+    with av.open(str(track.path.absolute()), options=dict(GUARD)) as container:
+        stream = container.streams[track.stream]
+        assert isinstance(stream, av.VideoStream)
+        stream.thread_type = "NONE"
+        stream.codec_context.options = {"err_detect": "explode"}
+        if key is not None:
+            container.seek(key, stream=stream)
+        for packet in container.demux(stream):
+            try:
+                packet.decode()
+            except av.error.FFmpegError:
+                if packet.pts is not None:
+                    found.append(packet.pts)
+            left -= packet.pts is not None and packet.pts > tick
+            if not left:
+                break
+    return tuple(sorted(found))
