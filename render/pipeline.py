@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -118,9 +120,10 @@ def run(
         KeyboardInterrupt: it was interrupted; what is finished is kept, and so is a summary.
     """
     started = time.monotonic()
-    prepared = prepare(job)
+    with _warnings_told(on_event):
+        prepared = prepare(job)
     source = prepared.source
-    with open_store(job, fresh=fresh) as store:
+    with _warnings_told(on_event), open_store(job, fresh=fresh) as store:
         plan = settled_plan(job, prepared, store)
         wanted = set(plan.frames)
         reused = len(wanted & store.records.keys())
@@ -180,6 +183,28 @@ def run(
         store.write_summary(result.to_data())
         page.finish()
         return result
+
+
+class _Teller(logging.Handler):
+    """Hands warnings to whoever watches the run."""
+
+    def __init__(self, on_event: OnEvent) -> None:
+        super().__init__(logging.WARNING)
+        self._on_event = on_event
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._on_event(Note(record.getMessage()))
+
+
+@contextmanager
+def _warnings_told(on_event: OnEvent) -> Iterator[None]:
+    """Have what is logged meanwhile, of damaged frames for example, come as notes among the events."""
+    logger, teller = logging.getLogger("render"), _Teller(on_event)
+    logger.addHandler(teller)
+    try:
+        yield
+    finally:
+        logger.removeHandler(teller)
 
 
 def _started(job: Job, plan: Plan, store: Store) -> RunStarted:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+import av
 import numpy as np
 
 from render.media.ffmpeg import executable
@@ -52,4 +53,16 @@ def numbered_clip(path: Path, count, *options, rate="25", size=(64, 48), before=
     given = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{size[0]}x{size[1]}", "-r", rate]
     sounds = [] if sound is None else ["-f", "lavfi", "-i", sound]
     ffmpeg(*given, *before, "-i", "-", *sounds, *(options or FAST), path, feed=raw)
+    return path
+
+
+def hurt_clip(path, number, *options):
+    """A clip of 20 frames, of whose packet `number` little is left."""
+    numbered_clip(path, 20, *options, size=(128, 96))
+    with av.open(str(path)) as container:
+        packet = [packet for packet in container.demux(video=0) if packet.size][number]
+    data = bytearray(path.read_bytes())
+    begin = packet.pos + packet.size // 4
+    data[begin : packet.pos + packet.size] = b"\x5a" * (packet.pos + packet.size - begin)
+    path.write_bytes(data)
     return path

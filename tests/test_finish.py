@@ -13,11 +13,11 @@ import av
 import numpy as np
 import pytest
 import torch
-from conftest import smooth_noise
-from media_clips import ffmpeg, psnr
+from conftest import of, smooth_noise
+from media_clips import ffmpeg, hurt_clip, psnr
 from PIL import Image
 
-from render.farm.events import OutputWritten
+from render.farm.events import Note, OutputWritten
 from render.finish import finish_picture, finish_video
 from render.inputs import prepare, settled_plan
 from render.media.source import open_source
@@ -265,6 +265,21 @@ def test_a_real_farm_adds_nothing(tmp_path, make_data, cluster):
     pass_through(plain)
     assert run(farmed).status == "finished"
     assert farmed.output.path.read_bytes() == plain.output.path.read_bytes()
+
+
+def test_a_damaged_frame_is_named_and_nothing_of_the_rest_is_lost(tmp_path, make_data, cluster):
+    given = hurt_clip(tmp_path / "hurt.mkv", 7, "-c:v", "ffv1", "-g", "1")
+    job = make_job(make_data, tmp_path, given, {})
+    events = []
+    summary = run(job, on_event=events.append)
+    assert (summary.status, summary.frames_done, list(summary.frames_failed)) == (
+        "incomplete",
+        19,
+        [7],
+    )
+    assert "hurt.mkv frame 7" in summary.frames_failed[7]
+    assert any(note.text.startswith("hurt.mkv frame 7 is damaged") for note in of(Note, events))
+    assert not job.output.path.exists()  # a film is never silently short
 
 
 def test_several_streams_are_all_there(tmp_path, make_data):

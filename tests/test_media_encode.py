@@ -176,7 +176,7 @@ def test_chapters_and_subtitles_end_with_the_pictures(tmp_path, clip):
             assert b"Bye" not in said
 
 
-def test_sound_that_does_not_fit_is_converted_and_said(tmp_path, caplog):
+def test_sound_that_does_not_fit_is_converted_and_said(tmp_path):
     source = open_clip(
         numbered_clip(tmp_path / "in.mkv", 25, *FAST, "-c:a", "pcm_s16le", sound=TONE)
     )
@@ -185,7 +185,6 @@ def test_sound_that_does_not_fit_is_converted_and_said(tmp_path, caplog):
     assert "pcm_s16le" in said
     result = repaint_nothing(source, out)
     assert result.probe.audio == ("aac",)
-    assert said in caplog.text
 
 
 @pytest.mark.parametrize("size", [(63, 47), (64, 47), (63, 48)])

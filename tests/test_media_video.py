@@ -1,10 +1,9 @@
 from contextlib import closing
 from fractions import Fraction
 
-import av
 import numpy as np
 import pytest
-from media_clips import FAST, ffmpeg, number_of, numbered_clip
+from media_clips import FAST, ffmpeg, hurt_clip, number_of, numbered_clip
 
 from render.errors import SourceError
 from render.media.frames import FrameError
@@ -212,18 +211,6 @@ def test_the_fingerprint_follows_the_bytes_and_not_the_date(tmp_path, clip):
     assert open_clip(copy).fingerprint() == open_clip(clip).fingerprint()
     copy.write_bytes(clip.read_bytes() + b"\0" * 8)
     assert open_clip(copy).fingerprint() != open_clip(clip).fingerprint()
-
-
-def hurt_clip(path, number, *options):
-    """A clip of 20 frames, of whose packet `number` little is left."""
-    numbered_clip(path, 20, *options, size=(128, 96))
-    with av.open(str(path)) as container:
-        packet = [packet for packet in container.demux(video=0) if packet.size][number]
-    data = bytearray(path.read_bytes())
-    begin = packet.pos + packet.size // 4
-    data[begin : packet.pos + packet.size] = b"\x5a" * (packet.pos + packet.size - begin)
-    path.write_bytes(data)
-    return path
 
 
 def test_a_frame_that_does_not_decode_is_named_and_the_rest_goes_on(tmp_path, caplog):

@@ -85,7 +85,7 @@ def write_video(
         raise OutputError(f"{path}: videos are written to a disk first")
     carried = _carried(path, output, source, selected)
     count, notes = write_file(path, frames, output, timeline, carried, enlarged)
-    for note in (*carried.notes, *notes):
+    for note in notes:
         log.warning("%s: %s", path.name, note)
     return count
 
