@@ -151,6 +151,22 @@ def test_a_cut_off_film_has_sound_as_long_as_its_pictures(tmp_path, clip):
     assert source_timeline(facts, range(count)).end == Fraction(count, 25)
 
 
+def test_places_without_a_frame_in_an_avi_are_no_missing_frames(tmp_path):
+    """Its sound begins before the pictures; ffmpeg fills the time with an empty place."""
+    sound = ("-c:a", "libmp3lame")
+    path = numbered_clip(tmp_path / "in.avi", 12, "-c:v", "mjpeg", *sound, sound=TONE)
+    source = open_clip(path)
+    assert [number_of(frame.pixels) for frame in source.read(source.frames)] == list(range(12))
+    assert not source.probe.cut_off
+    places = [int(tick) for tick in source.probe.pts]
+    assert places == [0, *range(2, 13)]
+    assert source.time(11) == Fraction(12, 25)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 2 // 3])
+    with pytest.raises(SourceError, match=r"cut off|not a video"):
+        open_clip(path)
+
+
 @pytest.mark.parametrize("later", [-1, 0, 30])
 def test_recordings_joined_end_to_end_are_refused_with_the_way_out(tmp_path, clip, later):
     ffmpeg("-i", clip, "-c", "copy", tmp_path / "one.ts")

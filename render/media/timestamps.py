@@ -30,6 +30,7 @@ _BROADCAST = ("mpegts", "mpeg")
 _LONGEST_GAP = 10
 """Seconds; in what was broadcast a longer gap means another recording, as it does to ffmpeg."""
 _SHORTENED = Fraction(5, 10_000_000)
+_FEW = 4
 _HOUR, _MINUTE = 3600, 60
 
 
@@ -97,6 +98,7 @@ class _Packets:
         times: timestamp of each that gives a frame; `None` where it has none.
         keys: timestamps of the key frames.
         count: packets, with those that give no frame.
+        places: of AVI, which leaves places empty where a frame is shown on, how many there are.
         end: when the last frame ends.
         clock: when the last whole packet is to be decoded.
     """
@@ -104,12 +106,13 @@ class _Packets:
     times: list[int | None] = field(default_factory=list)
     keys: list[int] = field(default_factory=list)
     count: int = 0
+    places: int = 0
     end: int = 0
     clock: int | None = None
 
     def promised_more(self, track: Track, stream: VideoStream, frames: int) -> bool:
         """Whether the file's header promises more than there is."""
-        lost = self.count < stream.frames
+        lost = max(self.count, self.places) < stream.frames
         promised = _duration(stream.metadata.get("DURATION", ""))
         if promised is not None and frames:
             # Matroska says when each stream ends; some writers count one frame more or less.
@@ -135,6 +138,7 @@ def _read_packets(track: Track) -> _Packets:
                     )
                 if not packet.is_corrupt:
                     said.clock = packet.dts
+                    said.places = packet.dts + 1 if container.format.name == "avi" else 0
             said.times.append(packet.pts)
             said.end = max(said.end, (packet.pts or 0) + (packet.duration or 0))
             if packet.is_keyframe and packet.pts is not None:
@@ -160,7 +164,9 @@ def frame_rate(pts: Ticks, tick: Fraction, guesses: Sequence[Fraction]) -> tuple
         step = 1 / (rate * tick)
         # Exact in integers: an hour of frames times a numerator stays far below 2⁶³.
         off = (pts - pts[0]) * step.denominator - np.arange(len(pts)) * step.numerator
-        if np.abs(off).max() <= step.denominator:
+        # Where a frame lasts a few whole ticks, as in AVI, nothing was rounded.
+        whole_ticks = step.denominator == 1 and step < _FEW
+        if np.abs(off).max() <= (0 if whole_ticks else step.denominator):
             return rate, True
     return mean, False
 
