@@ -187,6 +187,15 @@ def test_sound_that_does_not_fit_is_converted_and_said(tmp_path):
     assert result.probe.audio == ("aac",)
 
 
+def test_sound_that_cannot_be_kept_is_refused_before_any_work(tmp_path):
+    rare = ("-c:a", "nellymoser", "-ar", "22050")
+    source = open_clip(numbered_clip(tmp_path / "in.flv", 12, *FAST, *rare, sound=TONE))
+    with pytest.raises(OutputError, match=r"out\.mkv: its sound cannot be kept: .*output\.audio"):
+        check_output(tmp_path / "out.mkv", Output(path=tmp_path / "out.mkv"), source)
+    for keys in ({"path": tmp_path / "out.mkv", "audio": "none"}, {"path": tmp_path / "out.mov"}):
+        check_output(keys["path"], Output(**keys), source)
+
+
 @pytest.mark.parametrize("size", [(63, 47), (64, 47), (63, 48)])
 def test_odd_sizes_grow_by_a_repeated_line_and_lose_nothing(tmp_path, size):
     source = open_clip(

@@ -42,6 +42,13 @@ def test_thumbnails_are_small(folder):
     assert small[0].shape == (24, 32, 3)
 
 
+def test_missing_numbers_are_said(folder):
+    assert open_folder(folder).notes == ()
+    (folder / "f5.png").unlink()
+    (note,) = open_folder(folder).notes
+    assert "f4.png is followed by f6.png" in note
+
+
 def test_frames_of_another_size_are_named(folder):
     (folder / "f3.png").write_bytes(encode_png(numbered(3, 32, 32)))
     source = open_folder(folder)

@@ -1,5 +1,6 @@
 import io
 import multiprocessing
+import struct
 import warnings
 
 import cv2
@@ -157,11 +158,29 @@ def test_palette_transparency_is_alpha(tmp_path):
     assert set(np.unique(still.alpha)) == {0, 255}
 
 
+def linear_profile():
+    """sRGB with linear curves: each tag `?TRC` made a curve without points (ICC.1:2010, 10.5)."""
+    data = bytearray(SRGB_PROFILE)
+    (count,) = struct.unpack(">I", data[128:132])
+    for at in range(132, 132 + 12 * count, 12):
+        tag, offset, _ = struct.unpack(">4sII", data[at : at + 12])
+        if tag.endswith(b"TRC"):
+            data[offset : offset + 12] = b"curv" + bytes(8)
+    return bytes(data)
+
+
 def test_a_profile_is_converted_to_srgb(tmp_path):
     """The same light in a profile with a linear curve is stored much darker."""
-    grey = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
+    stored = Image.new("RGB", (8, 8), (55, 0, 255))
+    path = saved(tmp_path / "a.png", stored, icc_profile=linear_profile())
+    # IEC 61966-2-1: 55/255 of the light is sRGB 128.
+    assert np.abs(read_still(path).pixels.astype(int) - (128, 0, 255)).max() <= 2
+
+
+def test_lab_is_converted_to_srgb(tmp_path):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
     lab = Image.new("LAB", (8, 8), (128, 128, 128))
-    path = saved(tmp_path / "a.tif", lab, icc_profile=grey.tobytes())
+    path = saved(tmp_path / "a.tif", lab, icc_profile=profile.tobytes())
     # CIE L* = 50.2 is sRGB 119.
     assert np.abs(read_still(path).pixels.astype(int) - 119).max() <= 2
 

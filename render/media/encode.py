@@ -11,7 +11,7 @@ from render.media.codecs import codec_for, muxer, refuse_quality
 from render.media.folder import write_folder
 from render.media.frames import Pixels
 from render.media.sequence import SequenceSource
-from render.media.streams import Carried, carry
+from render.media.streams import Carried, carry, try_sound
 from render.media.timeline import constant_timeline, source_timeline
 from render.media.video import VideoSource
 from render.media.writer import write_file
@@ -30,7 +30,7 @@ def check_output(
         What is not carried over as it is, one sentence each.
 
     Raises:
-        OutputError: the file name, codec and quality do not go together, or it is the input.
+        OutputError: the file name, codec, quality and sound do not go together, or it is the input.
     """
     given = source.given if isinstance(source, VideoSource) else source.pictures.root
     both = isinstance(path, Path) and isinstance(given, Path) and path.exists()
@@ -42,7 +42,10 @@ def check_output(
         refuse_quality(output, path)
     else:
         codec_for(output, path)
-    return _carried(path, output, source, source.frames).notes
+    carried = _carried(path, output, source, source.frames)
+    if isinstance(source, VideoSource):
+        try_sound(source.probe, carried, path)
+    return carried.notes
 
 
 def write_video(

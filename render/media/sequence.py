@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
+from pathlib import PurePosixPath
 
 from render.errors import SourceError
 from render.media.frames import Fingerprint, Frame, FrameError, Pixels
@@ -34,8 +37,16 @@ class SequenceSource:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a person should know about this input: nothing."""
-        return ()
+        """What a person should know about this input, one sentence each."""
+        gaps = [
+            f"{before} is followed by {after}"
+            for before, after in pairwise(self.pictures.paths)
+            if _number(after) - _number(before) > 1
+        ]
+        if not gaps:
+            return ()
+        more = f", and {len(gaps) - 1} more such gaps" if len(gaps) > 1 else ""
+        return (f"numbers are missing: {gaps[0]}{more}; the frames are shown without a pause",)
 
     def size(self, frame: int) -> tuple[int, int]:
         """Width and height of every frame as rendered."""
@@ -75,6 +86,12 @@ class SequenceSource:
     def digest(self, frame: int) -> str | None:
         """Hash of a frame's file; errors as `ImageSource.digest`."""
         return self.pictures.digest(frame)
+
+
+def _number(name: str) -> int:
+    """The last number in a file's name; 0 if there is none."""
+    found = re.findall(r"[0-9]+", PurePosixPath(name).stem)
+    return int(found[-1]) if found else 0
 
 
 def open_sequence(spec: VideoInput, output: Output | None = None) -> SequenceSource:

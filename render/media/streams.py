@@ -7,10 +7,12 @@ from fractions import Fraction
 
 import av
 
-from render.errors import SourceError
-from render.media.ffmpeg import GUARD, guarded_input
+from render.errors import OutputError, SourceError
+from render.media.codecs import muxer
+from render.media.ffmpeg import GUARD, guarded_input, running
 from render.media.probe import Probe
 from render.media.timeline import Timeline
+from render.spec.url import AnyPath
 
 _SOUND_AS_IS = {
     "mp4": {"aac", "mp3", "ac3", "eac3", "alac", "opus", "flac", "mp2", "dts"},
@@ -22,6 +24,8 @@ _SOUND_ELSE = {
     "mov": ("PCM", ("pcm_s24le",)),
     "webm": ("Opus", ("libopus", "-b:a:{n}", "160k")),
 }
+_WELL_KNOWN = set().union(*_SOUND_AS_IS.values())
+"""Sound that is known to go where it is sent."""
 _TEXT = {"subrip", "ass", "mov_text", "webvtt", "text"}
 _TEXT_IN = {"mp4": "mov_text", "mov": "mov_text", "webm": "webvtt"}
 
@@ -33,12 +37,14 @@ class Carried:
     Attributes:
         inputs: ffmpeg's arguments that open the source as input 1; empty if nothing comes along.
         arguments: ffmpeg's output options.
+        sound: those of them that are for the sound.
         sounds: number of audio tracks that the output must have.
         notes: what is not carried over as it is, one sentence each.
     """
 
     inputs: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
+    sound: tuple[str, ...] = ()
     sounds: int = 0
     notes: tuple[str, ...] = ()
 
@@ -70,6 +76,7 @@ def carry(facts: Probe, timeline: Timeline, container: str, *, sound: bool) -> C
     if sound:
         silent = sorted(set(range(len(facts.audio))) - set(heard))
         notes += [f"sound track {track}: nothing in it at these frames" for track in silent]
+    for_sound = tuple(arguments)
     kept = 0
     for n, codec in enumerate(facts.subtitles):
         form = _subtitle_form(codec, container)
@@ -78,6 +85,8 @@ def carry(facts: Probe, timeline: Timeline, container: str, *, sound: bool) -> C
             continue
         arguments += ["-map", f"1:s:{n}", f"-c:s:{kept}", form]
         kept += 1
+    if container == "matroska":
+        arguments += ["-map", "1:t?", "-c:t", "copy"]  # fonts of the subtitles
     arguments += ["-map_metadata", "1", "-map_chapters", "1"]
     length = _length(facts, timeline)
     if length is not None:
@@ -87,7 +96,25 @@ def carry(facts: Probe, timeline: Timeline, container: str, *, sound: bool) -> C
         # Else copied sound keeps what lies before the cut, and shifts the picture to hold it.
         arguments += ["-copypriorss", "0"]
     inputs = _cut_of_source(facts, timeline)
-    return Carried(inputs, tuple(arguments), len(heard), tuple(notes))
+    return Carried(inputs, tuple(arguments), for_sound, len(heard), tuple(notes))
+
+
+def try_sound(facts: Probe, carried: Carried, path: AnyPath) -> None:
+    """Have ffmpeg begin a file with unusual sound, so that a failure shows before hours of work.
+
+    Raises:
+        OutputError: it cannot write this sound into such a file.
+    """
+    if not carried.sounds or _WELL_KNOWN.issuperset(facts.audio):
+        return
+    nothing = ("-f", "lavfi", "-i", "anullsrc")  # in the place of the pictures
+    end = ("-t", "0.1", "-f", muxer(path), "file:/dev/null")
+    with running([*nothing, *carried.inputs, *carried.sound, *end]) as process:
+        if process.wait():
+            raise OutputError(
+                f"{path}: its sound cannot be kept: {process.reason()}; another kind of file may hold "
+                "it, or set output.audio to none"
+            )
 
 
 def _subtitle_form(codec: str, container: str) -> str | None:
