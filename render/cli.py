@@ -8,26 +8,25 @@ being one JSON object with the outcome.
 from __future__ import annotations
 
 import json
-import os
 import shlex
-import signal
 import sys
-from collections.abc import Callable, Iterator
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from render.ending import INTERRUPTED, last_line
 from render.errors import JobError, RenderError
 from render.spec.load import load_job
 from render.spec.reference import settings_table
 from render.spec.schema import job_schema
 
-FRAMES_FAILED, WRONG, INTERRUPTED = 1, 2, 130
+FRAMES_FAILED, WRONG = 1, 2
 MOST_FAILURES = 20
 """Failed frames that are listed at the end; all of them are in `summary.json`."""
 
@@ -55,14 +54,22 @@ def main() -> None:
 
 
 @contextmanager
-def _reported() -> Iterator[None]:
-    """Turn errors that people should read into lines and exit code 2."""
+def _reported(outcome: dict[str, Any] | None = None) -> Iterator[None]:
+    """Turn errors that people should read into lines and exit code 2; keep them in the outcome too."""
     try:
         yield
     except RenderError as error:
         for problem in error.problems if isinstance(error, JobError) else (error,):
             _say(f"error: {problem}")
+        if outcome is not None:
+            outcome["error"] = str(error)
         raise typer.Exit(WRONG) from None
+    except Exception as error:
+        if outcome is None or isinstance(error, typer.Exit):
+            raise
+        outcome["error"] = f"{type(error).__name__}: {error}"
+        traceback.print_exc()  # a fault of this program; the outcome is to come behind it
+        raise typer.Exit(FRAMES_FAILED) from None
 
 
 def _say(text: str) -> None:
@@ -89,51 +96,50 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Render a job, or finish it where an earlier run left off."""
-    from render.progress import Display  # noqa: PLC0415 - Ray and torch take seconds to load
-    from render.study import run as run_job  # noqa: PLC0415
-
     console = Console(stderr=True, quiet=quiet or as_json)
-    outcome: dict[str, Any] = {"status": "failed"}
-    try:
-        with _reported():
+    failed: list[dict[str, Any]] = []
+    outcome: dict[str, Any] = {"status": "failed", "frames_failed": failed}
+    with last_line(outcome), _reported(outcome):
+        try:
+            from render.farm.events import Event, FrameFailed  # noqa: PLC0415 - Ray and torch
+            from render.progress import Display  # noqa: PLC0415 - take seconds to load
+            from render.study import run as run_job  # noqa: PLC0415
+
+            if keep_going and max_failed is not None:
+                raise RenderError("--keep-going and --max-failed contradict each other; give one")
             settings = list(overrides or [])
             if workers is not None:
                 settings.append(f"farm.workers={workers}")
             if max_failed is not None or keep_going:
                 settings.append(f"farm.max_failed={'null' if keep_going else max_failed}")
             job = load_job(job_file, settings)
-            _on_interrupt(_stop_in_order)
             with Display(console) as display:
-                outcome = run_job(job, on_event=display, fresh=fresh, verify=verify).to_data()
-    except KeyboardInterrupt:
-        outcome = {"status": "incomplete"}
-        command = shlex.join(["render", "run", str(job_file), *(overrides or [])])
-        _say(f"Stopped; what is finished is kept. Go on with:\n  {command}")
-        raise typer.Exit(INTERRUPTED) from None
-    finally:
-        print(json.dumps(outcome), flush=True)
-    if outcome["frames_failed"]:
-        for failure in outcome["frames_failed"][:MOST_FAILURES]:
-            cell = f" of cell {failure['cell']}" if "cell" in failure else ""
-            _say(f"frame {failure['frame']}{cell} is missing: {failure['reason']}")
-        _say(f"{len(outcome['frames_failed'])} frames failed; the same command tries them again")
-        raise typer.Exit(FRAMES_FAILED)
+
+                def watch(event: Event) -> None:
+                    if isinstance(event, FrameFailed):
+                        failed.append({"frame": event.frame, "reason": event.reason})
+                    display(event)
+
+                summary = run_job(job, on_event=watch, fresh=fresh, verify=verify)
+            outcome.update(summary.to_data())
+        except KeyboardInterrupt:
+            outcome["status"] = "incomplete"
+            command = shlex.join(["render", "run", str(job_file), *(overrides or [])])
+            _say(f"Stopped; what is finished is kept. Go on with:\n  {command}")
+            raise typer.Exit(INTERRUPTED) from None
+        finally:
+            _tell(outcome["frames_failed"])
+        if outcome["frames_failed"]:
+            raise typer.Exit(FRAMES_FAILED)
 
 
-def _on_interrupt(handler: Callable[[int, FrameType | None], None]) -> None:
-    for sign in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(sign, handler)
-
-
-def _stop_in_order(_signal: int, _frame: FrameType | None) -> None:
-    _on_interrupt(_stop_at_once)
-    raise KeyboardInterrupt
-
-
-def _stop_at_once(_signal: int, _frame: FrameType | None) -> None:
-    """The second time nothing is waited for: what is committed is safe, and Ray clears up by itself."""
-    os.write(sys.stdout.fileno(), b'{"status": "incomplete"}\n')
-    os._exit(INTERRUPTED)
+def _tell(failures: Sequence[Mapping[str, Any]]) -> None:
+    """Name the frames that failed, with their reasons."""
+    for failure in failures[:MOST_FAILURES]:
+        cell = f" of cell {failure['cell']}" if "cell" in failure else ""
+        _say(f"frame {failure['frame']}{cell} is missing: {failure['reason']}")
+    if failures:
+        _say(f"{len(failures)} frames failed; the same command tries them again")
 
 
 @app.command()

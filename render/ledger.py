@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
-
-_FRAME_FILE = re.compile(r"frames/[0-9]{6,20}\.png")
-_STAGE_FILE = re.compile(r"stages/[0-9]{6,20}\.[0-9]{1,2}\.png")
 
 
 @dataclass(frozen=True)
@@ -45,11 +41,15 @@ def parse_record(line: bytes) -> Record | None:
     match data:
         case {"frame": int(frame), "file": str(file), "sha256": str(sha256), "info": dict(info)}:
             stage = data.get("stage")
-            # A ledger that somebody else wrote names no file outside the folder.
-            form = _FRAME_FILE if stage is None else _STAGE_FILE
-            if form.fullmatch(file) and _is_index(frame) and (stage is None or _is_index(stage)):
+            # A ledger that somebody else wrote names no file outside the folder, nor another frame's.
+            known = _is_index(frame) and (stage is None or _is_index(stage))
+            if known and file == _own_file(frame, stage):
                 return Record(frame, file, sha256, info, stage)
     return None
+
+
+def _own_file(frame: int, stage: int | None) -> str:
+    return f"frames/{frame:06}.png" if stage is None else f"stages/{frame:06}.{stage}.png"
 
 
 def _is_index(value: object) -> bool:

@@ -5,11 +5,23 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
+from collections.abc import Iterable
 from pathlib import Path
 
 from render.errors import OutputError
 
 _NAME = "lock"
+
+
+def refuse_links(places: Iterable[Path]) -> None:
+    """Refuse places that are written in, or added to, and could lead elsewhere.
+
+    Raises:
+        OutputError: one is a link.
+    """
+    for place in places:
+        if place.is_symlink():
+            raise OutputError(f"{place} is a link; nothing is written through it")
 
 
 class Lock:
@@ -26,12 +38,11 @@ class Lock:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / _NAME
-        self._file = self._path.open("a+b")
+        self._file = self._path.open("a+b", buffering=0)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._file.truncate(0)
             self._file.write(f"process {os.getpid()} on {socket.gethostname()}\n".encode())
-            self._file.flush()
         except OSError as error:
             self._file.seek(0)
             holder = self._file.read(200).decode(errors="replace").strip()

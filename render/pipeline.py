@@ -167,6 +167,7 @@ def run(
                 driver.workers,
             )
 
+        store.drop_summary()  # should this run be cut off, no earlier one is to speak for it
         try:
             if reused < plan.total:
                 with connected(job.farm):
@@ -175,8 +176,10 @@ def run(
                 _finish(job, plan, source, store, on_event, verify=verify)
                 store.drop_stages()
         except BaseException as error:
-            interrupted = isinstance(error, KeyboardInterrupt)
-            store.write_summary(summary("incomplete" if interrupted else "failed").to_data())
+            if isinstance(error, KeyboardInterrupt):
+                store.write_summary(summary("incomplete").to_data())
+            else:
+                store.write_summary({**summary("failed").to_data(), "error": str(error)})
             page.finish()
             raise
         result = summary("incomplete" if driver.failed else "finished")

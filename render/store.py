@@ -23,12 +23,14 @@ from render.difference import differences
 from render.errors import OutputError
 from render.files import sync_folder, write_atomically
 from render.ledger import Record, parse_record, write_record
-from render.lock import Lock
+from render.lock import Lock, refuse_links
 from render.plan import Plan
 from render.spec.job import Job
 from render.spec.load import dump_job
 from render.spec.media import VideoInput
 from render.spec.url import AnyPath
+
+_NO_LINKS = ("lock", "ledger", "ledger/frames.jsonl", "frames", "stages")
 
 
 def store_folder(job: Job) -> Path:
@@ -77,6 +79,7 @@ class Store:
         self.unreadable = 0
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            refuse_links(self.folder / name for name in _NO_LINKS)
             self._lock = Lock(self.folder)
         except OSError as error:
             raise OutputError(
@@ -93,9 +96,7 @@ class Store:
         except BaseException as error:
             self._lock.release()
             if isinstance(error, OSError):
-                raise OutputError(
-                    f"{self.folder} cannot be written or read: {error.strerror}"
-                ) from error
+                raise OutputError(f"{self.folder} cannot be used: {error.strerror}") from error
             raise
 
     def __enter__(self) -> Self:
@@ -123,6 +124,8 @@ class Store:
             wrong = "is missing"
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             wrong = "is damaged"
+        except OSError as error:
+            wrong = f"cannot be read ({error.strerror})"
         raise OutputError(
             f"{path} {wrong}, so that nobody knows what the frames there were made from; put it "
             "back, or start over with --fresh"
@@ -159,9 +162,7 @@ class Store:
             write_atomically(self.folder / file, data, before=lambda: self._append(line))
             self._keep(record)
         except BaseException:
-            if self._is_whole(
-                record
-            ):  # interrupted behind the rename, while the disk was waited for
+            if self._whole(record) is not None:  # interrupted behind the rename, while waiting
                 self._keep(record)
             raise
         return record
@@ -190,10 +191,8 @@ class Store:
         return self._read(self.stages[frame, stage])
 
     def _read(self, record: Record) -> bytes:
-        with suppress(OSError):
-            data = (self.folder / record.file).read_bytes()
-            if _digest(data) == record.sha256:
-                return data
+        if (data := self._whole(record)) is not None:
+            return data
         raise OutputError(
             f"{self.folder / record.file} was damaged or deleted while this run was going on; the "
             "same command makes it again"
@@ -223,13 +222,18 @@ class Store:
         """Write `summary.json`."""
         write_atomically(self.folder / "summary.json", _json(summary).encode())
 
+    def drop_summary(self) -> None:
+        """Delete `summary.json`, which tells how another run ended."""
+        with suppress(OSError):  # writing the next one says what is wrong
+            (self.folder / "summary.json").unlink()
+
     def add_to_summary(self, more: Mapping[str, Any]) -> None:
         """Put more into `summary.json`, beside what is there."""
         self.write_summary({**self._read_json("summary.json"), **more})
 
     def _read_json(self, name: str) -> dict[str, Any]:
         """The mapping in a file that can be made again; empty if it is missing or damaged."""
-        with suppress(FileNotFoundError, ValueError, RecursionError):
+        with suppress(OSError, ValueError, RecursionError):
             data = json.loads((self.folder / name).read_bytes())
             if isinstance(data, dict):
                 return data
@@ -262,7 +266,7 @@ class Store:
             record = parse_record(line)
             if record is None:
                 self.unreadable += 1
-            elif self._is_whole(record):
+            elif self._whole(record) is not None:
                 self._keep(record)
             elif record.stage is None:
                 self.damaged.add(record.frame)
@@ -295,11 +299,12 @@ class Store:
         sync_folder(path.parent)
         return ledger
 
-    def _is_whole(self, record: Record) -> bool:
-        path = self.folder / record.file
-        with suppress(OSError), path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == record.sha256
-        return False
+    def _whole(self, record: Record) -> bytes | None:
+        """The bytes of a record, if they are there and are those that were recorded."""
+        with suppress(OSError):
+            data = (self.folder / record.file).read_bytes()
+            return data if _digest(data) == record.sha256 else None
+        return None
 
 
 def _digest(data: bytes) -> str:

@@ -37,7 +37,8 @@ from render.spec.url import Url
 
 torch.set_num_threads(1)
 settings.register_profile("shared machine", deadline=None)
-settings.load_profile("shared machine")
+settings.register_profile("long", deadline=None, max_examples=5000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "shared machine"))
 
 JOB_TEXT = """\
 version: 1
@@ -199,7 +200,10 @@ def style_picture(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def make_data(style_picture):
-    """Plain data of a job that is quick to render: shallow layers, few evaluations."""
+    """Plain data of a job that is quick to render: shallow layers, few evaluations, one worker.
+
+    What costs most in a test is the start of a worker, which has all of torch to load.
+    """
 
     def make(given, output):
         return {
@@ -212,6 +216,7 @@ def make_data(style_picture):
             "content": {"layers": {"relu2_2": 1}},
             "model": {"arch": "vgg16", "weights": "procedural", "precision": "float32"},
             "optimize": {"evaluations": 6, "warm_evaluations": 3},
+            "farm": {"workers": 1},
         }
 
     return make

@@ -16,6 +16,8 @@ from conftest import free_port, own_head
 from typer.testing import CliRunner
 
 from render.cli import app
+from render.errors import FarmError
+from render.farm.events import FrameFailed
 from render.spec.load import dump_job
 from render.store import Store, store_folder
 
@@ -92,7 +94,9 @@ def test_a_driver_killed_half_way_is_finished_by_the_same_command(job_file, clus
     process = start(path, f"farm.address={cluster.address}")
     wait_for_frames(job, process, 3)
     process.send_signal(signal.SIGKILL)
-    process.communicate()
+    _, outcome, _ = finish(process)
+    assert outcome["status"] == "failed"
+    assert not (store_folder(job) / "summary.json").exists()
     assert_nobody_is_left(cluster)
     done = finished_frames(job)
     assert 3 <= done < 12
@@ -122,8 +126,7 @@ def test_an_interrupted_run_says_how_to_go_on_or_stops_at_once_when_asked_again(
         process.send_signal(sign)
         time.sleep(0.2)
     code, outcome, err = finish(process)
-    assert code == 130
-    assert outcome["status"] == "incomplete"
+    assert (code, outcome["status"]) == (130, "incomplete")
     assert "Traceback" not in err
     if len(signs) == 1:
         assert f"render run {path} seed=0" in err
@@ -154,8 +157,10 @@ def test_a_head_that_goes_ends_the_run_and_its_workers_and_another_ray_finishes_
         for one in [*family, head]:
             if one.name() in ("gcs_server", "raylet", "ray"):
                 one.kill()
-        process.communicate(timeout=120)
-        assert process.returncode not in (0, 130)
+        code, outcome, _ = finish(process)
+        assert code not in (0, 130)
+        assert outcome["status"] == "failed"
+        assert "head of its Ray cluster is gone" in outcome["error"]
         assert not psutil.wait_procs(workers, timeout=30)[1]
     code, outcome, _ = call(path)
     assert (code, outcome["frames_done"]) == (0, 12)
@@ -204,6 +209,71 @@ def test_a_run_with_failed_frames_ends_with_1_and_names_them(
     assert [failure["frame"] for failure in outcome["frames_failed"]] == [1]
     assert "torn.png" in outcome["frames_failed"][0]["reason"]
     assert "torn.png" in err
+
+
+@pytest.fixture
+def torn_file(images_job, tmp_path, style_picture):
+    """A job for ten pictures, of which the first four are torn, that gives up at the first."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number in range(10):
+        whole = style_picture.read_bytes()
+        (folder / f"{number}.png").write_bytes(whole[:300] if number < 4 else whole)
+    path = tmp_path / "job.yaml"
+    path.write_text(dump_job(images_job(folder, "engine=passthrough", "farm.max_failed=0")))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("flags", "failed"),
+    [
+        ([], 1),
+        (["--max-failed", "2"], 3),
+        (["--max-failed", "10%"], 2),
+        (["--keep-going"], 4),
+    ],
+)
+def test_flags_say_after_how_many_failed_frames_to_stop(cluster, torn_file, flags, failed):
+    code, outcome, err = call(torn_file, *flags)
+    assert (code, outcome["status"]) == (1, "incomplete")
+    assert [failure["frame"] for failure in outcome["frames_failed"]] == [*range(failed)]
+    assert f"{failed} frames failed" in err
+    assert (outcome["frames_done"] == 6) == (failed == 4)
+
+
+def test_to_stop_and_to_keep_going_cannot_both_be_asked_for(torn_file):
+    code, outcome, err = call(torn_file, "--keep-going", "--max-failed", "2")
+    assert code == 2
+    assert "contradict each other" in err
+    assert "contradict each other" in outcome["error"]
+    code, outcome, _ = call(torn_file, "--max-failed", "many")
+    assert code == 2
+    assert "farm.max_failed" in outcome["error"]
+
+
+@pytest.mark.parametrize(
+    ("end", "code", "status"),
+    [
+        (KeyboardInterrupt(), 130, "incomplete"),
+        (FarmError("the power failed"), 2, "failed"),
+        (ZeroDivisionError("the power failed"), 1, "failed"),
+    ],
+)
+def test_every_end_names_the_frames_that_failed_until_then(
+    monkeypatch, torn_file, end, code, status
+):
+    def run(job, on_event, **_):
+        on_event(FrameFailed(7, "torn"))
+        raise end
+
+    monkeypatch.setattr("render.study.run", run)
+    found, outcome, err = call(torn_file)
+    assert (found, outcome["status"]) == (code, status)
+    assert outcome["frames_failed"] == [{"frame": 7, "reason": "torn"}]
+    assert "frame 7 is missing: torn" in err
+    if status == "failed":
+        assert "the power failed" in outcome["error"]
+        assert "the power failed" in err
 
 
 def test_the_video_has_every_frame_the_rate_and_the_sound_of_the_source(job_file, clip, cluster):

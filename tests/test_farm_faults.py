@@ -19,6 +19,7 @@ from PIL import Image
 from render.errors import EngineError, OutputError, WeightsError
 from render.farm import driver, hands
 from render.farm.actor import Worker
+from render.farm.attempts import NODE_FAULTS
 from render.farm.events import (
     FrameDone,
     FrameFailed,
@@ -110,9 +111,9 @@ class Astray(Worker):
 def test_a_hung_worker_is_replaced_and_its_unit_goes_on(monkeypatch, video_job):
     monkeypatch.setattr(hands, "Worker", Hanging)
     events = []
-    job = video_job("engine=passthrough", "farm.timeout=2", "farm.workers=1")
+    job = video_job("engine=passthrough", "farm.timeout=5", "farm.workers=1")
     assert run(job, on_event=events.append).status == "finished"
-    assert "no answer within farm.timeout (2 s)" in of(WorkerLost, events)[0].reason
+    assert "no answer within farm.timeout (5 s)" in of(WorkerLost, events)[0].reason
     assert [event.frame for event in of(FrameRetried, events)] == [3]
     assert sorted(event.frame for event in of(FrameDone, events)) == list(range(12))
 
@@ -120,7 +121,7 @@ def test_a_hung_worker_is_replaced_and_its_unit_goes_on(monkeypatch, video_job):
 def test_a_worker_that_hangs_at_its_model_is_replaced(monkeypatch, video_job):
     monkeypatch.setattr(hands, "Worker", Slow)
     events = []
-    job = video_job("engine=passthrough", "farm.timeout=3", "farm.workers=1")
+    job = video_job("engine=passthrough", "farm.timeout=5", "farm.workers=1")
     assert run(job, on_event=events.append).status == "finished"
     assert [event.worker for event in of(WorkerLost, events)] == ["worker-1"]
     assert not of(FrameRetried, events)
@@ -191,34 +192,6 @@ def calm(farm, make_data, clip, tmp_path_factory):
     return frame_bytes(job)
 
 
-def test_a_lost_node_costs_no_frame_and_its_work_goes_on_elsewhere(cluster, video_job, calm):
-    # Only these two nodes have room for the workers.
-    nodes = [cluster.add_node(num_cpus=1, num_gpus=6) for _ in range(2)]
-    job = video_job(*WAVES, "farm.gpus_per_worker=6", "farm.workers=1", "farm.retries=0")
-    events = []
-
-    def watch(event):
-        events.append(event)
-        if isinstance(event, StageDone) and (event.frame, event.stage) == (2, 1):
-            worker = psutil.Process(of(WorkerReady, events)[0].process)
-            raylet = worker.ppid()
-            (lost,) = (n for n in nodes if n.all_processes["raylet"][0].process.pid == raylet)
-            nodes.remove(lost)
-            cluster.remove_node(lost, allow_graceful=False)
-            psutil.wait_procs([worker], timeout=30)
-
-    try:
-        summary = run(job, on_event=watch)
-    finally:
-        for node in nodes:
-            cluster.remove_node(node)
-    assert summary.frames_failed == {}
-    assert len(of(WorkerLost, events)) == 1
-    assert not of(FrameFailed, events)
-    assert len(of(WorkerReady, events)) == 2
-    assert frame_bytes(job) == calm
-
-
 class Choking(Worker):
     """Cannot do the middle stage of frame 2."""
 
@@ -280,3 +253,58 @@ def test_a_worker_that_dies_leaves_no_process_behind(video_job):
         with suppress(psutil.NoSuchProcess):
             psutil.Process(event.process).wait(20)
         assert not psutil.pid_exists(event.process)
+
+
+@pytest.fixture(scope="module")
+def nodes(cluster):
+    """Two nodes, the only ones with room for the workers of `ELSEWHERE`."""
+    nodes = [cluster.add_node(num_cpus=1, num_gpus=6) for _ in range(2)]
+    yield nodes
+    for node in nodes:
+        cluster.remove_node(node)
+
+
+ELSEWHERE = ("farm.gpus_per_worker=6", "farm.workers=1", "farm.retries=0")
+
+
+class Doomed(Worker):
+    """Dies on the node on which the first of its kind was."""
+
+    def load(self):
+        path, here = self._job.output.path.with_suffix(".node"), self.place().node
+        if once(self._job):
+            path.write_text(here)
+        if path.read_text() == here:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().load()
+
+
+def test_a_node_on_which_workers_die_is_avoided(monkeypatch, nodes, video_job):
+    monkeypatch.setattr(hands, "Worker", Doomed)
+    events = []
+    job = video_job("engine=passthrough", *ELSEWHERE, "farm.losses=5")
+    assert run(job, on_event=events.append).status == "finished"
+    assert 1 <= len(of(WorkerLost, events)) <= NODE_FAULTS
+    assert not of(FrameRetried, events)
+
+
+def test_a_lost_node_costs_no_frame_and_its_work_goes_on_elsewhere(cluster, nodes, video_job, calm):
+    job = video_job(*WAVES, *ELSEWHERE)
+    events = []
+
+    def watch(event):
+        events.append(event)
+        if isinstance(event, StageDone) and (event.frame, event.stage) == (2, 1):
+            worker = psutil.Process(of(WorkerReady, events)[0].process)
+            raylet = worker.ppid()
+            (lost,) = (n for n in nodes if n.all_processes["raylet"][0].process.pid == raylet)
+            nodes.remove(lost)
+            cluster.remove_node(lost, allow_graceful=False)
+            psutil.wait_procs([worker], timeout=30)
+
+    summary = run(job, on_event=watch)
+    assert summary.frames_failed == {}
+    assert len(of(WorkerLost, events)) == 1
+    assert not of(FrameFailed, events)
+    assert len(of(WorkerReady, events)) == 2
+    assert frame_bytes(job) == calm

@@ -10,7 +10,7 @@ import render
 ROOT = Path(render.__file__).parent
 FLOORS = [
     {"errors"},
-    {"spec", "files", "ledger", "lock"},
+    {"spec", "files", "ledger", "lock", "ending"},
     {"storage", "versions"},
     {"style", "motion", "media", "difference"},
     {"weights", "sample", "settle", "machine"},

@@ -54,7 +54,15 @@ def test_a_line_with_anything_in_a_field_is_a_record_of_the_right_types_or_none(
 
 @pytest.mark.parametrize(
     "file",
-    ["../../etc/passwd", "/etc/passwd", "frames/../../x.png", "frames/000001.png\n", "job.yaml"],
+    [
+        "../../etc/passwd",
+        "/etc/passwd",
+        "frames/../../x.png",
+        "frames/000001.png\n",
+        "frames/000002.png",
+        "stages/000001.0.png",
+        "job.yaml",
+    ],
 )
 def test_a_line_that_names_a_file_elsewhere_is_no_record(file):
     assert (

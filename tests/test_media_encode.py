@@ -300,3 +300,13 @@ def test_a_video_never_overwrites_its_input(tmp_path, clip):
     for path in (clip, linked):
         with pytest.raises(OutputError, match="overwrite the input"):
             check_output(path, Output(path=path), open_clip(clip))
+
+
+def test_an_output_that_could_not_take_its_name_is_refused_beforehand(tmp_path, clip):
+    folder, file = tmp_path / "out.mp4", tmp_path / "frames"
+    folder.mkdir()
+    file.write_bytes(b"")
+    with pytest.raises(OutputError, match="is a folder, not a video"):
+        check_output(folder, Output(path=folder), open_clip(clip))
+    with pytest.raises(OutputError, match="is no folder"):
+        check_output(file, Output(path=file, codec="frames"), open_clip(clip))

@@ -4,6 +4,7 @@ import errno
 import json
 import multiprocessing
 import os
+import subprocess
 from itertools import pairwise
 from pathlib import Path
 
@@ -321,6 +322,12 @@ def test_an_output_that_cannot_be_written_is_refused(video_job, tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match=r"output\.path.*cannot be written"):
         Store(video_job(f"output.path={tmp_path}/file/out.mp4"))
+
+
+def test_an_output_on_a_disk_that_may_only_be_read_is_refused(video_job, small_disk):
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    with pytest.raises(OutputError, match=r"output\.path.*Read-only file system"):
+        Store(video_job(f"output.path={small_disk}/out.mp4"))
 
 
 def test_writing_is_all_or_nothing(tmp_path, monkeypatch):

@@ -28,7 +28,9 @@ def folder(tmp_path):
 
 def test_every_cell_is_painted_and_all_are_on_the_sheet(cluster, images_job, folder):
     job = images_job(
-        folder, "study={style.layers: [{relu1_1: 1}, {relu2_1: 1}], style.weight: [2, 9]}"
+        folder,
+        "study={style.layers: [{relu1_1: 1}, {relu2_1: 1}], style.weight: [2, 9]}",
+        "farm.workers=2",
     )
     notes = []
     summary = run(job, on_event=notes.append)

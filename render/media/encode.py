@@ -30,7 +30,8 @@ def check_output(
         What is not carried over as it is, one sentence each.
 
     Raises:
-        OutputError: the file name, codec, quality and sound do not go together, or it is the input.
+        OutputError: the file name, codec, quality and sound do not go together, it is the input, or
+            what is there cannot be replaced.
     """
     given = source.given if isinstance(source, VideoSource) else source.pictures.root
     both = isinstance(path, Path) and isinstance(given, Path) and path.exists()
@@ -40,6 +41,12 @@ def check_output(
         )
     if output.codec == "frames":
         refuse_quality(output, path)
+        if isinstance(path, Path) and path.exists() and not path.is_dir():
+            raise OutputError(
+                f"{path} is no folder, which codec: frames writes; choose another path"
+            )
+    elif isinstance(path, Path) and path.is_dir():
+        raise OutputError(f"{path} is a folder, not a video; add the name of a file to output.path")
     else:
         codec_for(output, path)
     carried = _carried(path, output, source, source.frames)
