@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any
 
 _FRAME_FILE = re.compile(r"frames/[0-9]{6,20}\.png")
@@ -18,8 +19,9 @@ class Record:
 
     Attributes:
         frame: index in the source.
-        file: committed file, relative to the store's folder.
-        sha256: digest of its bytes.
+        file: committed file, relative to the store's folder; of a picture that follows no other its
+            own name below the output folder.
+        sha256: digest of its bytes; empty for a picture that was found missing or damaged.
         info: what is known of its making: unit, worker, seconds, evaluations, loss.
         stage: after which stage the picture was taken; `None`: the finished frame.
     """
@@ -30,14 +32,24 @@ class Record:
     info: Mapping[str, Any] = field(default_factory=dict)
     stage: int | None = None
 
+    @property
+    def lost(self) -> bool:
+        """Whether this takes back what an earlier line says of the picture."""
+        return not self.sha256
+
 
 def write_record(record: Record) -> bytes:
     """The line of a record, with its line break."""
-    return json.dumps(asdict(record)).encode() + b"\n"
+    return json.dumps(vars(record)).encode() + b"\n"
 
 
-def parse_record(line: bytes) -> Record | None:
-    """The record in a line; `None` if the line is damaged: its frame is then rendered again."""
+def parse_record(line: bytes, *, pictures: bool = False) -> Record | None:
+    """The record in a line; `None` if the line is damaged: its frame is then rendered again.
+
+    Args:
+        line: of the ledger.
+        pictures: it is that of pictures, which have names of their own.
+    """
     try:
         data = json.loads(line)
     except (ValueError, RecursionError):
@@ -47,10 +59,18 @@ def parse_record(line: bytes) -> Record | None:
             stage = data.get("stage")
             # A ledger that somebody else wrote names no file outside the folder.
             form = _FRAME_FILE if stage is None else _STAGE_FILE
-            if form.fullmatch(file) and _is_index(frame) and (stage is None or _is_index(stage)):
+            known = _is_inside(file) if pictures else form.fullmatch(file)
+            if known and _is_index(frame) and (stage is None or _is_index(stage)):
                 return Record(frame, file, sha256, info, stage)
     return None
 
 
 def _is_index(value: object) -> bool:
     return type(value) is int and value >= 0
+
+
+def _is_inside(name: str) -> bool:
+    path = PurePosixPath(name)
+    return (
+        bool(path.name) and not path.is_absolute() and ".." not in path.parts and "\0" not in name
+    )

@@ -13,7 +13,6 @@ from render.errors import RenderError
 from render.media.frames import Pixels
 from render.media.images import ImageSource
 from render.media.source import MovingSource, open_source
-from render.media.stills import decode_png
 from render.report.facts import Facts
 
 LARGE, SMALL = 1280, 240
@@ -55,12 +54,12 @@ class Gallery:
     def thumbnail(self, facts: Facts, frame: int) -> str:
         """A small picture of a finished frame."""
         if frame not in self._thumbnails:
-            self._thumbnails[frame] = as_uri(_result(facts, frame), SMALL)
+            self._thumbnails[frame] = as_uri(facts.result(frame), SMALL)
         return self._thumbnails[frame]
 
     def _pair(self, facts: Facts, frame: int) -> Pair:
         if frame not in self._pairs:
-            result = _result(facts, frame)
+            result = facts.result(frame)
             before, name = "", f"frame {frame}"
             if self.source is not None:
                 try:
@@ -88,7 +87,3 @@ def as_uri(pixels: Pixels, long_side: int) -> str:
     buffer = BytesIO()
     image.save(buffer, "WEBP", quality=82, method=4)
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
-
-
-def _result(facts: Facts, frame: int) -> Pixels:
-    return decode_png((facts.folder / facts.records[frame].file).read_bytes()).pixels
