@@ -118,7 +118,7 @@ class Index(Mapping[int, Record]):
                 record = parse_record(line, pictures=True)
                 if record is None:
                     self.unreadable += 1
-                else:
+                elif record.stage is None:
                     self._take(record, self._position)
                 self._position += len(line)
                 if len(self._pending) >= COMMIT_EVERY:

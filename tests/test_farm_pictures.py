@@ -1,4 +1,4 @@
-"""Pictures through the real farm: the same files whoever paints them, one bad one alone, nothing lost."""
+"""Pictures through the real farm: the same files whoever paints them, and one bad one fails alone."""
 
 import json
 import os
