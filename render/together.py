@@ -7,8 +7,10 @@ alone, so that it costs nobody else anything. All this follows from the pictures
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Protocol
@@ -84,6 +86,7 @@ class Finished:
         changed: settings that were changed to get it, by key.
         reason: why there is none.
         unreadable: it cannot be read, and not by another worker either.
+        notes: what a person should know of it.
     """
 
     frame: int
@@ -97,14 +100,16 @@ class Finished:
     changed: dict[str, object] = field(default_factory=dict)
     reason: str = ""
     unreadable: bool = False
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A picture to paint, and what was read of it."""
+    """A picture to paint, what was read of it, and what a person should know of that."""
 
     wanted: Wanted
     opened: Opened
+    notes: tuple[str, ...] = ()
 
     @property
     def still(self) -> Still:
@@ -118,15 +123,36 @@ def paint_pictures(rescuer: Rescuer, batch: Sequence[Wanted]) -> list[Finished]:
     alike: dict[object, list[Loaded]] = {}
     for wanted in batch:
         try:
-            opened = wanted.original.read()
+            with _warnings() as notes:
+                opened = wanted.original.read()
         except SourceError as error:
             found.append(Finished(wanted.frame, reason=str(error), unreadable=True))
         else:
             form = (opened.still.pixels.shape, opened.still.alpha is None)
-            alike.setdefault(form, []).append(Loaded(wanted, opened))
+            alike.setdefault(form, []).append(Loaded(wanted, opened, tuple(notes)))
     for group in alike.values():
         found += _paint(rescuer, group)
     return found
+
+
+class _Listener(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.heard: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.heard.append(record.getMessage())
+
+
+@contextmanager
+def _warnings() -> Iterator[list[str]]:
+    """What is logged meanwhile: nobody reads a worker's log."""
+    logger, listener = logging.getLogger("render"), _Listener()
+    logger.addHandler(listener)
+    try:
+        yield listener.heard
+    finally:
+        logger.removeHandler(listener)
 
 
 def _paint(rescuer: Rescuer, group: Sequence[Loaded]) -> list[Finished]:
@@ -154,6 +180,7 @@ def _paint(rescuer: Rescuer, group: Sequence[Loaded]) -> list[Finished]:
             each.loss,
             each.trace,
             changed,
+            notes=one.notes,
         )
         for one, each, data in zip(group, painted, finished, strict=True)
     ]

@@ -85,6 +85,15 @@ def test_one_picture_that_cannot_be_read_is_left_out(rescuer):
     assert {one.frame: one.data for one in found if one.data} == files(rescuer, (0, Drawn(0)))
 
 
+def test_what_is_odd_about_a_picture_is_told_with_it(rescuer, tmp_path):
+    path = tmp_path / "odd.png"
+    Image.fromarray(smooth_noise(40, 30, 1)).save(path, icc_profile=b"no profile")
+    odd = Wanted(0, "a.png", Original(path, path.read_bytes(), None, None))
+    found = {one.frame: one for one in paint_pictures(rescuer, [odd, Wanted(1, "b.png", Drawn(1))])}
+    assert "odd.png: its colour profile cannot be used" in found[0].notes[0]
+    assert found[1].notes == ()
+
+
 def test_where_painting_fails_each_picture_is_painted_alone(rescuer, monkeypatch):
     expected = files(rescuer, (0, Drawn(0)), (2, Drawn(2)))
     honest = rescuer._painter.stylizer.stylize

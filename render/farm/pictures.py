@@ -12,7 +12,7 @@ from render.batches import portions
 from render.dispatch import Dispatch, Given
 from render.errors import RenderError
 from render.farm.actor import BatchReply, BatchTask, Reply
-from render.farm.events import Event, FrameDone
+from render.farm.events import Event, FrameDone, Note
 from render.farm.work import Errand, Fault
 from render.ledger import Record
 from render.materials import read_masks
@@ -142,6 +142,8 @@ class Pictures:
         good = [one for one in brought if not one.reason and self._wanted(one.frame)]
         self._commit(good, given, worker)
         for one in good:
+            for note in one.notes:
+                yield Note(note)
             yield FrameDone(
                 one.frame, given.unit, 0, worker, one.seconds, one.evaluations, one.loss
             )
