@@ -267,12 +267,24 @@ def bench(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
     media: Annotated[bool, typer.Option("--media", help="Measure video files too.")] = False,
+    farm: Annotated[
+        bool, typer.Option("--farm", help="Measure the farm instead of the engine.")
+    ] = False,
+    images: Annotated[
+        int, typer.Option(min=10_000, help="Pictures that are only scheduled, with --farm.")
+    ] = 100_000,
     as_json: AsJson = False,
 ) -> None:
     """Measure this machine: the engine beside a plain PyTorch loop, same job, same weights.
 
     On two CPU cores 256 takes about 2 minutes, 512 about 6, 1024 (without the time to the loss) about 4.
+
+    With --farm: the farm beside the engine alone, what many pictures ask of the driver, and a large
+    farm on a simulated clock. On two CPU cores about 4 minutes, and 8 more for a million pictures.
     """
+    if farm:
+        _bench_farm(images, as_json=as_json)
+        return
     from render.bench import Settings, compare  # noqa: PLC0415
     from render.bench.show import show, to_data  # noqa: PLC0415
     from render.media.speed import measure  # noqa: PLC0415
@@ -287,6 +299,18 @@ def bench(
         print(json.dumps(to_data(machine, rows, speed)))
     else:
         show(Console(), machine, rows, speed)
+
+
+def _bench_farm(images: int, *, as_json: bool) -> None:
+    from render.bench.farm import measure_farm  # noqa: PLC0415
+    from render.bench.show import show_farm  # noqa: PLC0415
+
+    with _reported():
+        found = measure_farm(images, say=errors.print)
+    if as_json:
+        print(json.dumps({"farm": found}))
+    else:
+        show_farm(Console(), found)
 
 
 @app.command()

@@ -14,6 +14,8 @@ from render.spec.reader import decode, read_yaml
 
 _OUTPUT_KEYS = ("size", "height")
 """Keys of `output` that decide what is painted; the others say only how it is written."""
+_PICTURE_KEYS = ("format", "quality", "name", "enlarge")
+"""Keys of `output` that say how it is written, where what is written is all that there is."""
 
 
 def differences(path: Path, job: Job) -> list[str]:
@@ -49,7 +51,10 @@ def _painting(text: bytes) -> dict[str, Any]:
     if not isinstance(output, dict) or not isinstance(farm, dict):
         raise JobError([Problem("job.yaml", "", "no job in it", "what `render` wrote there")])
     kept = {key: value for key, value in parts.items() if key not in ("farm", "output")}
-    kept["output"] = {key: output.get(key) for key in _OUTPUT_KEYS}
+    given = parts.get("input")
+    pictures = isinstance(given, dict) and given.get("kind") == "images"
+    keys = (*_OUTPUT_KEYS, *_PICTURE_KEYS) if pictures else _OUTPUT_KEYS
+    kept["output"] = {key: output.get(key) for key in keys}
     kept["farm"] = {"cpus_per_worker": farm.get("cpus_per_worker")}
     return kept
 

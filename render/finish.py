@@ -1,4 +1,4 @@
-"""The last step: committed frames become the video or the pictures that the job asked for."""
+"""The last step: committed frames become the video; finished pictures are held to what was written."""
 
 from __future__ import annotations
 
@@ -8,19 +8,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from render import storage
+from render.errors import SourceError
 from render.media.encode import write_video
 from render.media.folder import frame_name
 from render.media.frames import Pixels
-from render.media.images import ImageSource, output_name
 from render.media.source import MovingSource
-from render.media.stills import (
-    FORMAT_OF,
-    decode_png,
-    encode_still,
-    scale_still,
-    still_exif,
-    still_size,
-)
+from render.media.stills import decode_png
 from render.plan import Plan
 from render.spec.job import Job
 from render.spec.url import AnyPath, Url
@@ -62,27 +55,16 @@ def finish_video(job: Job, plan: Plan, source: MovingSource, store: Store) -> in
     return count
 
 
-def finish_picture(job: Job, frame: int, source: ImageSource, store: Store) -> AnyPath:
-    """Write one finished frame under its own name, in its format, with the original's EXIF."""
-    path = picture_path(job, frame, source)
-    given = source.path(frame)
-    painted = decode_png(store.read(frame))
-    if job.output.enlarge:
-        painted = scale_still(painted, still_size(given))
-    data = encode_still(
-        painted.pixels,
-        painted.alpha,
-        FORMAT_OF[path.suffix.lower()],
-        exif=still_exif(given),
-        quality=job.output.quality,
-    )
-    storage.write(path, data)
-    return path
-
-
-def picture_path(job: Job, frame: int, source: ImageSource) -> AnyPath:
-    """Where a finished picture goes."""
-    return job.output.path / str(output_name(source, frame, job.output))
+def lost_pictures(job: Job, store: Store) -> Iterator[int]:
+    """Finished pictures whose files are missing or not what was written; reads all of them."""
+    for frame in store.records:
+        record = store.records[frame]
+        try:
+            data = storage.read(job.output.path / record.file)
+        except SourceError:
+            data = b""
+        if hashlib.sha256(data).hexdigest() != record.sha256:
+            yield frame
 
 
 def _digest(job: Job, frames: Iterable[int]) -> str | None:

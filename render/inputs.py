@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from render.errors import SourceError
 from render.materials import Materials, mask_fingerprints, read_materials
 from render.media.encode import check_output
-from render.media.images import ImageSource, check_output_names
+from render.media.images import ImageSource
+from render.media.manifest import Manifest
+from render.media.names import check_output_names
 from render.media.source import MovingSource, open_source
 from render.plan import Plan, plan_units
 from render.spec.job import Job
-from render.store import Store
+from render.spec.media import VideoInput
+from render.store import LIST, Store, store_folder
 from render.weights import weights_digest
 
 MOST_NAMED = 10
+FEW = 5000
+"""Pictures up to which every run looks at all files, those that are read and those that are finished; of
+more only when it is asked to."""
 DATES = "dates of input.path"
 """Of pictures, whose fingerprint is only of their names and sizes."""
 
@@ -47,17 +54,24 @@ class Prepared:
         }
 
 
-def prepare(job: Job) -> Prepared:
+def prepare(job: Job, *, look: bool = True) -> Prepared:
     """Open everything that the job reads, so that what is missing is found before any work.
+
+    Args:
+        job: whose inputs they are.
+        look: look for the pictures of a job, even where an earlier run has written down so many that
+            looking takes long.
 
     Raises:
         SourceError: the input or a style picture cannot be read.
         OutputError: the output cannot have the form that the job asks for.
         WeightsError: the model's weights cannot be had.
     """
-    source = open_source(job.input, job.output)
+    kept = None if look else _kept_list(job)
+    source = open_source(job.input, job.output, kept=kept)
     if isinstance(source, ImageSource):
-        check_output_names(source, job.output)
+        if kept is None:
+            check_output_names(source, job.output)
         notes: tuple[str, ...] = ()
     else:
         notes = (*source.notes, *check_output(job.output.path, job.output, source))
@@ -65,6 +79,23 @@ def prepare(job: Job) -> Prepared:
     if job.engine == "vgg":
         materials = replace(materials, weights=weights_digest(job.model))
     return Prepared(source, materials, mask_fingerprints(job, source.frames), notes)
+
+
+def are_few(pictures: int) -> bool:
+    """Whether every run looks at the files of so many pictures."""
+    return pictures <= FEW
+
+
+def _kept_list(job: Job) -> Path | None:
+    """The list of pictures that an earlier run of a large job wrote down, if there is one."""
+    folder = store_folder(job) / LIST
+    if isinstance(job.input, VideoInput) or not (folder / "index.json").is_file():
+        return None
+    kept = Manifest(folder)
+    about = {"path": str(job.input.path), "pattern": job.input.pattern}
+    if are_few(len(kept)) or {**kept.about, **about} != kept.about:
+        return None
+    return folder
 
 
 def make_plan(job: Job) -> Plan:
@@ -87,7 +118,7 @@ def settled_plan(job: Job, prepared: Prepared, store: Store) -> Plan:
     plan = store.plan()
     if plan is None:
         plan = plan_units(job, prepared.source, fingerprints)
-        store.keep_plan(plan)
+        _keep(store, plan, prepared.source)
         return plan
     earlier = plan.fingerprints
     names = earlier.keys() | fingerprints.keys()
@@ -96,7 +127,7 @@ def settled_plan(job: Job, prepared: Prepared, store: Store) -> Plan:
         anew = plan_units(job, prepared.source, fingerprints)
         pictures = list(_changed_pictures(prepared.source, store))
         if (anew.shots, anew.units) == (plan.shots, plan.units) and not pictures:
-            store.keep_plan(anew)
+            _keep(store, anew, prepared.source)
             return anew
         changed = {f"input.path ({some(pictures) or 'its cuts'})"}
     if changed:
@@ -104,13 +135,23 @@ def settled_plan(job: Job, prepared: Prepared, store: Store) -> Plan:
             f"{', '.join(sorted(changed - {DATES}))} changed since {store.folder} was begun; change "
             "it back, choose another output.path, or start over with --fresh"
         )
+    if not (store.folder / LIST / "index.json").exists():
+        _keep(store, plan, prepared.source)  # somebody deleted it
     return plan
+
+
+def _keep(store: Store, plan: Plan, source: ImageSource | MovingSource) -> None:
+    """Write the plan down, and before it the list of pictures that it is for."""
+    if isinstance(source, ImageSource):
+        store.keep_list(source.pictures)
+    store.keep_plan(plan)
 
 
 def _changed_pictures(source: ImageSource | MovingSource, store: Store) -> Iterator[str]:
     """Names of pictures that are not those from which committed frames were made."""
-    made = {record.frame: record for record in (*store.stages.values(), *store.records.values())}
-    for frame, record in sorted(made.items()):
+    for frame in sorted({frame for frame, _ in store.stages}.union(store.records)):
+        stages = (record for (of, _), record in store.stages.items() if of == frame)
+        record = store.records[frame] if frame in store.records else next(stages)
         if record.info.get("source") != source.digest(frame):
             yield source.name(frame)
 

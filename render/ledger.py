@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any
 
 
@@ -14,8 +15,9 @@ class Record:
 
     Attributes:
         frame: index in the source.
-        file: committed file, relative to the store's folder.
-        sha256: digest of its bytes.
+        file: committed file, relative to the store's folder; of a picture that follows no other its
+            own name below the output folder.
+        sha256: digest of its bytes; empty for a picture that was found missing or damaged.
         info: what is known of its making: unit, worker, seconds, evaluations, loss.
         stage: after which stage the picture was taken; `None`: the finished frame.
     """
@@ -26,14 +28,24 @@ class Record:
     info: Mapping[str, Any] = field(default_factory=dict)
     stage: int | None = None
 
+    @property
+    def lost(self) -> bool:
+        """Whether this takes back what an earlier line says of the picture."""
+        return not self.sha256
+
 
 def write_record(record: Record) -> bytes:
     """The line of a record, with its line break."""
-    return json.dumps(asdict(record)).encode() + b"\n"
+    return json.dumps(vars(record)).encode() + b"\n"
 
 
-def parse_record(line: bytes) -> Record | None:
-    """The record in a line; `None` if the line is damaged: its frame is then rendered again."""
+def parse_record(line: bytes, *, pictures: bool = False) -> Record | None:
+    """The record in a line; `None` if the line is damaged: its frame is then rendered again.
+
+    Args:
+        line: of the ledger.
+        pictures: it is that of pictures, which have names of their own.
+    """
     try:
         data = json.loads(line)
     except (ValueError, RecursionError):
@@ -43,7 +55,7 @@ def parse_record(line: bytes) -> Record | None:
             stage = data.get("stage")
             # A ledger that somebody else wrote names no file outside the folder, nor another frame's.
             known = _is_index(frame) and (stage is None or _is_index(stage))
-            if known and file == _own_file(frame, stage):
+            if known and (_is_inside(file) if pictures else file == _own_file(frame, stage)):
                 return Record(frame, file, sha256, info, stage)
     return None
 
@@ -54,3 +66,10 @@ def _own_file(frame: int, stage: int | None) -> str:
 
 def _is_index(value: object) -> bool:
     return type(value) is int and value >= 0
+
+
+def _is_inside(name: str) -> bool:
+    path = PurePosixPath(name)
+    return (
+        bool(path.name) and not path.is_absolute() and ".." not in path.parts and "\0" not in name
+    )

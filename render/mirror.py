@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from render import storage
 from render.errors import OutputError
 from render.ledger import Record, write_record
+from render.media.manifest import Manifest
 from render.plan import Plan
 from render.spec.job import Job
 from render.spec.url import Url
-from render.store import Store, store_place
+from render.store import LIST, Store, store_place
 
 PIECE = 64 * 1024
 """Bytes of a piece of the ledger, about."""
@@ -93,13 +94,29 @@ class MirroredStore(Store):
         """Make a frame durable, here and there: first the picture, then its line in the ledger."""
         record = super().commit(frame, file, data, info, stage=stage)
         self._send(file)
+        self._send_lines([record])
+        return record
+
+    def record(self, records: Sequence[Record]) -> None:
+        """Write down pictures that are whole under their names, here and there."""
+        super().record(records)
+        self._send_lines(records)
+
+    def keep_list(self, pictures: Manifest) -> None:
+        """Write the list of a job's pictures down for later runs."""
+        super().keep_list(pictures)
+        names = [f"{LIST}/{path.name}" for path in (self.folder / LIST).iterdir()]
+        whole = f"{LIST}/index.json"
+        _each((name for name in names if name != whole), self._send)
+        self._send(whole)
+
+    def _send_lines(self, records: Sequence[Record]) -> None:
         if len(self._piece) >= PIECE:
             self._pieces += 1
             self._piece = b""
-        self._piece += write_record(record)
+        self._piece += b"".join(map(write_record, records))
         name = f"ledger/{self._run}-{self._pieces:06}.jsonl"
         storage.write(self._image / name, self._piece)
-        return record
 
     def drop_stages(self) -> None:
         """Delete the pictures between stages, once nothing can need them."""

@@ -89,6 +89,10 @@ class Painter:
         device: where to compute.
         extras: other pictures that the job names.
 
+    Attributes:
+        stylizer: the engine; `None` if the job repaints nothing.
+        start: the picture that the job starts from, if it names one.
+
     Raises:
         WeightsError: the model cannot be loaded.
         EngineError: a picture that the job names is missing or does not fit.
@@ -103,7 +107,7 @@ class Painter:
     ) -> None:
         self.job = job
         self.device = device
-        self._start = extras.start
+        self.start = extras.start
         stages = stage_count(job)
         self._last_stage = stages - 1
         self._evaluations = {
@@ -111,7 +115,7 @@ class Painter:
         }
         self._motions: OrderedDict[bytes, tuple[FloatMap, FloatMap]] = OrderedDict()
         self._motions_kept = stages + 1
-        self._stylizer = (
+        self.stylizer = (
             None if job.engine == "passthrough" else build_stylizer(job, styles, device, extras)
         )
 
@@ -143,7 +147,7 @@ class Painter:
             EngineError: the frame cannot be painted.
             DivergedError: the optimiser left the finite numbers.
         """
-        if self._stylizer is None:
+        if self.stylizer is None:
             return Painted(content, 0, {})
         if len(masks) != len(self.job.style.regions):
             raise EngineError(
@@ -163,13 +167,13 @@ class Painter:
             start, pull = self._warm_start(content, previous, below, still)
         elif below is not None:
             start = to_tensor(below, self.device)
-        elif self._start is not None:
-            given = self._start.shape
+        elif self.start is not None:
+            given = self.start.shape
             check_shape(given[1], given[0], width, height, "optimize.start")
         evaluations = evaluations or self._evaluations[cold][stage]
         if still is not None and still.all():
             evaluations = 1  # to know the loss; nothing will move
-        found = self._stylizer.stylize(
+        found = self.stylizer.stylize(
             to_tensor(content, self.device),
             start,
             pull,
@@ -197,7 +201,7 @@ class Painter:
             motion = Motion(*self._motion(content, previous.content))
             before = Shown(-1, previous.content, previous.result, {})
             warping = compare(Shown(index, content, pixels, loss), before, motion)
-        return Painted(pixels, found.evaluations, loss, _sampled(found.trace[:, 0]), warping)
+        return Painted(pixels, found.evaluations, loss, sampled(found.trace[:, 0]), warping)
 
     def _warm_start(
         self, content: Pixels, previous: Previous, below: Pixels | None, still: BoolMap | None
@@ -244,7 +248,7 @@ class Painter:
         )
 
 
-def _sampled(trace: Tensor) -> tuple[tuple[int, float], ...]:
+def sampled(trace: Tensor) -> tuple[tuple[int, float], ...]:
     """Evaluation, from 1, and loss at `TRACE_POINTS` places, the last among them."""
     steps = sorted({*range(0, len(trace), -(-len(trace) // TRACE_POINTS)), len(trace) - 1})
     return tuple((step + 1, float(f"{float(trace[step]):.5g}")) for step in steps)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from render import storage
 from render.farm.cluster import connected
 from render.farm.driver import Driver
 from render.farm.events import (
@@ -23,10 +22,10 @@ from render.farm.events import (
     StageDone,
 )
 from render.farm.gauges import measured
-from render.finish import finish_picture, finish_video, picture_path
-from render.inputs import prepare, settled_plan, some
+from render.finish import finish_video, lost_pictures
+from render.inputs import are_few, prepare, settled_plan, some
+from render.ledger import Record
 from render.media.images import ImageSource
-from render.media.source import MovingSource
 from render.mirror import open_store
 from render.plan import Plan
 from render.report.live import LiveReport, keep_versions
@@ -102,9 +101,9 @@ def run(
 ) -> Summary:
     """Render a job, or finish it where an earlier run left off.
 
-    Every run holds all committed frames, and a finished video, against their digests, and makes again
-    what differs. `verify` says how many agreed, and also makes every finished picture, of which a
-    run otherwise sees only that it is there, once more from its committed frame.
+    Every run holds all committed frames, finished videos, and pictures if there are no more than some
+    thousand, against their digests, and makes again what differs. `verify` does so with any number of
+    pictures, also looks whether those that are read are the same, and says how many frames agreed.
 
     Args:
         job: what to render.
@@ -121,12 +120,13 @@ def run(
     """
     started = time.monotonic()
     with _warnings_told(on_event):
-        prepared = prepare(job)
+        prepared = prepare(job, look=fresh or verify)
     source = prepared.source
     with _warnings_told(on_event), open_store(job, fresh=fresh) as store:
         plan = settled_plan(job, prepared, store)
-        wanted = set(plan.frames)
-        reused = len(wanted & store.records.keys())
+        if isinstance(source, ImageSource) and (verify or are_few(plan.total)):
+            _take_back(store, list(lost_pictures(job, store)))
+        reused = len(store.records)
         on_event(_started(job, plan, store))
         for note in (*prepared.notes, *_damage(store)):
             on_event(Note(note))
@@ -141,8 +141,6 @@ def run(
             nonlocal evaluations
             if isinstance(event, FrameDone):
                 evaluations += event.evaluations
-                if isinstance(source, ImageSource):
-                    finish_picture(job, event.frame, source, store)
             if isinstance(event, FrameFailed):
                 page.failures[event.frame] = event.reason
             if isinstance(event, FrameDone | FrameFailed):
@@ -159,7 +157,7 @@ def run(
                 job.output.path,
                 store_place(job),
                 plan.total,
-                len(wanted & store.records.keys()),
+                len(store.records),
                 reused,
                 driver.failed,
                 time.monotonic() - started,
@@ -173,7 +171,10 @@ def run(
                 with connected(job.farm):
                     driver.run(measured(watch, job.output.path.name))
             if not driver.failed:
-                _finish(job, plan, source, store, on_event, verify=verify)
+                count = plan.total
+                if not isinstance(source, ImageSource):
+                    count = finish_video(job, plan, source, store)
+                on_event(OutputWritten(job.output.path, count))
                 store.drop_stages()
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt):
@@ -211,8 +212,11 @@ def _warnings_told(on_event: OnEvent) -> Iterator[None]:
 
 
 def _started(job: Job, plan: Plan, store: Store) -> RunStarted:
-    done = store.records.keys()
-    by_shot = tuple((len(shot), sum(frame in done for frame in shot)) for shot in plan.shots)
+    done = store.records
+    if plan.rate is None:
+        by_shot: tuple[tuple[int, int], ...] = ((plan.total, len(done)),)
+    else:
+        by_shot = tuple((len(shot), sum(frame in done for frame in shot)) for shot in plan.shots)
     stages = [record for record in store.stages.values() if record.frame not in done]
     spent = sum(record.info.get("evaluations", 0) for record in stages)
     return RunStarted(
@@ -226,29 +230,15 @@ def _started(job: Job, plan: Plan, store: Store) -> RunStarted:
     )
 
 
+def _take_back(store: Store, lost: Sequence[int]) -> None:
+    """Write down that pictures are not finished after all."""
+    store.record([Record(frame, store.records[frame].file, "") for frame in lost])
+    store.damaged.update(lost)
+
+
 def _damage(store: Store) -> Iterator[str]:
     if store.unreadable:
         yield f"{store.unreadable} lines of the ledger cannot be read; their frames are rendered again"
     if store.damaged:
         named = some([str(frame) for frame in sorted(store.damaged)])
         yield f"missing or damaged, rendered again: frames {named}"
-
-
-def _finish(
-    job: Job,
-    plan: Plan,
-    source: ImageSource | MovingSource,
-    store: Store,
-    on_event: OnEvent,
-    *,
-    verify: bool,
-) -> None:
-    if isinstance(source, ImageSource):
-        # Each picture was written when it was committed, but a run may have died in between.
-        for frame in plan.frames:
-            if verify or storage.facts(picture_path(job, frame, source)) is None:
-                finish_picture(job, frame, source, store)
-        count = plan.total
-    else:
-        count = finish_video(job, plan, source, store)
-    on_event(OutputWritten(job.output.path, count))

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
+from render.batches import portions
 from render.errors import SourceError
 from render.media.images import ImageSource
 from render.media.source import MovingSource
@@ -54,7 +55,8 @@ class Plan:
         fingerprints: of everything that was read, by the keys that name it, to notice if it changes.
         rate: frames per second of the source; `None` for pictures.
         shots: frames between two cuts.
-        units: what is dispatched, in order.
+        units: what is dispatched, in order; none for pictures, whose portions (see `batches`) are made
+            on the way, as a million are too many to hold.
     """
 
     fingerprints: Mapping[str, str]
@@ -114,8 +116,7 @@ def plan_units(
     """
     frames = source.frames
     if isinstance(source, ImageSource):
-        units = tuple(Unit(n, 0, run, chained=False) for n, run in enumerate(chunks(frames)))
-        return Plan(fingerprints, None, (frames,), units)
+        return Plan(fingerprints, None, (frames,), ())
     assert isinstance(job.input, VideoInput)
     if job.input.cuts is None:
         starts = find_cuts(source.thumbnails(), source.rate)
@@ -132,6 +133,20 @@ def plan_units(
     stages = stage_count(job)
     units = tuple(Unit(n, shot, run, chained, stages) for n, (shot, run) in enumerate(runs))
     return Plan(fingerprints, source.rate, shots, units)
+
+
+def with_batches(job: Job, plan: Plan, source: ImageSource) -> Plan:
+    """A plan of pictures with a unit for each batch, to be shown and played through.
+
+    A batch of pictures that do not follow each other is shown by the first of them and their number.
+    """
+    sizes = source.planned_sizes()
+    batches = (b for portion in portions(job, sizes, plan.total) for b in portion.batches)
+    units = (
+        Unit(n, 0, range(batch.frames[0], batch.frames[0] + len(batch.frames)), chained=False)
+        for n, batch in enumerate(batches)
+    )
+    return replace(plan, units=tuple(units))
 
 
 def chunks(frames: range) -> Iterator[range]:

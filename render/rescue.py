@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 
 from render.errors import EngineError
-from render.painter import DivergedError, Painted, Painter
+from render.painter import DivergedError, Painter
 from render.spec.job import Job
 
 SHORT_HISTORY = 2
@@ -22,7 +23,7 @@ ADVICE = (
     f"{SHORT_HISTORY}; set a smaller output.size, or model.precision: bfloat16"
 )
 
-Paint = Callable[[Painter], Painted]
+T = TypeVar("T")
 
 
 class Rescuer:
@@ -31,15 +32,18 @@ class Rescuer:
     Args:
         job: what to paint and how.
         build: makes a painter for a job like it.
+
+    Attributes:
+        job: what to paint and how.
     """
 
     def __init__(self, job: Job, build: Callable[[Job], Painter]) -> None:
-        self._job = job
+        self.job = job
         self._build = build
         self._painter = build(job)
 
-    def paint(self, paint: Paint) -> tuple[Painted, dict[str, object]]:
-        """A painted frame, and the settings that were changed to get it.
+    def paint(self, paint: Callable[[Painter], T]) -> tuple[T, dict[str, object]]:
+        """What was painted, and the settings that were changed to get it.
 
         Raises:
             EngineError: the frame cannot be painted, not in a safer way either.
@@ -54,13 +58,13 @@ class Rescuer:
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        optimize = {"history": min(SHORT_HISTORY, self._job.optimize.history)}
+        optimize = {"history": min(SHORT_HISTORY, self.job.optimize.history)}
         changed: dict[str, object] = {f"optimize.{key}": value for key, value in optimize.items()}
         changed |= {f"model.{key}": value for key, value in model.items()}
-        job = self._job.model_copy(
+        job = self.job.model_copy(
             update={
-                "optimize": self._job.optimize.model_copy(update=optimize),
-                "model": self._job.model.model_copy(update=model),
+                "optimize": self.job.optimize.model_copy(update=optimize),
+                "model": self.job.model.model_copy(update=model),
             }
         )
         try:

@@ -7,7 +7,7 @@ of a unit the latest stage that has a frame to give) is done here with counters 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from render.plan import Plan, Unit
@@ -103,10 +103,12 @@ def in_evaluations(job: Job, plan: Plan) -> Part:
     return Part(plan, cold, warm)
 
 
-def evaluations_left(job: Job, plan: Plan, done: Container[int]) -> int:
+def evaluations_left(job: Job, plan: Plan, done: Collection[int]) -> int:
     """Evaluations of the frames that are not done."""
     if job.engine == "passthrough":
         return 0
+    if plan.rate is None:
+        return job.optimize.evaluations * (plan.total - len(done))
     part = in_evaluations(job, plan)
     cold, warm = int(sum(part.cold)), int(sum(part.warm))
     return sum(

@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Self
@@ -22,15 +22,19 @@ from render import storage
 from render.difference import differences
 from render.errors import OutputError
 from render.files import sync_folder, write_atomically
+from render.index import Index
 from render.ledger import Record, parse_record, write_record
 from render.lock import Lock, refuse_links
+from render.media.manifest import Manifest
 from render.plan import Plan
 from render.spec.job import Job
 from render.spec.load import dump_job
 from render.spec.media import VideoInput
 from render.spec.url import AnyPath
 
-_NO_LINKS = ("lock", "ledger", "ledger/frames.jsonl", "frames", "stages")
+_NO_LINKS = ("lock", "ledger", "ledger/frames.jsonl", "frames", "stages", "pictures")
+LIST = "pictures"
+"""Folder that holds the list of a job's pictures."""
 
 
 def store_folder(job: Job) -> Path:
@@ -73,7 +77,8 @@ class Store:
         """
         self.job = job
         self.folder = store_folder(job)
-        self.records: dict[int, Record] = {}
+        self.records: Mapping[int, Record] = {}
+        self._index: Index | None = None
         self.stages: dict[tuple[int, int], Record] = {}
         self.damaged: set[int] = set()
         self.unreadable = 0
@@ -90,10 +95,16 @@ class Store:
                 self._clear()
             self._take_over()
             self._sweep()
-            data = self._read_ledger()
+            if isinstance(job.input, VideoInput):
+                self.records, end = self._read_ledger()
+            else:
+                self.records = self._index = Index(self._ledger_path, anew=fresh)
+                self.unreadable, end = self._index.unreadable, self._index.end
             self._settle_job()
-            self.ledger = self._open_ledger(data)
+            self.ledger = self._open_ledger(end)
         except BaseException as error:
+            if self._index is not None:
+                self._index.close()
             self._lock.release()
             if isinstance(error, OSError):
                 raise OutputError(f"{self.folder} cannot be used: {error.strerror}") from error
@@ -103,6 +114,8 @@ class Store:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._index is not None:
+            self._index.close()
         self.ledger.close()
         self._lock.release()
 
@@ -137,6 +150,10 @@ class Store:
         data["sha256"] = _digest(_json(data).encode())
         write_atomically(self.folder / "plan.json", _json(data).encode())
 
+    def keep_list(self, pictures: Manifest) -> None:
+        """Write the list of a job's pictures down for later runs."""
+        pictures.move(self.folder / LIST)
+
     def commit(
         self,
         frame: int,
@@ -167,8 +184,19 @@ class Store:
             raise
         return record
 
+    def record(self, records: Sequence[Record]) -> None:
+        """Write down pictures that are whole under their names, all in one go.
+
+        Those that are `lost` are no longer finished.
+        """
+        assert self._index is not None
+        self._lock.check()
+        lines = [write_record(record) for record in records]
+        self._append(b"".join(lines))
+        self._index.add(records, lines)
+
     def _append(self, line: bytes) -> None:
-        """Add a line to the ledger, whole or not at all."""
+        """Add lines to the ledger, whole or not at all."""
         end = os.fstat(self.ledger.fileno()).st_size
         try:
             if os.write(self.ledger.fileno(), line) != len(line):
@@ -205,6 +233,7 @@ class Store:
 
     def _keep(self, record: Record) -> None:
         if record.stage is None:
+            assert isinstance(self.records, dict)
             self.records[record.frame] = record
         else:
             self.stages[record.frame, record.stage] = record
@@ -257,21 +286,28 @@ class Store:
             for left in folder.glob(".*.part"):
                 left.unlink()
 
-    def _read_ledger(self) -> bytes:
-        """Take over what the ledger and the files agree on; the ledger's whole lines."""
-        path = self.folder / "ledger" / "frames.jsonl"
+    @property
+    def _ledger_path(self) -> Path:
+        return self.folder / "ledger" / "frames.jsonl"
+
+    def _read_ledger(self) -> tuple[dict[int, Record], int]:
+        """What the ledger and the files agree on, and the bytes of the ledger's whole lines."""
+        path = self._ledger_path
         data = path.read_bytes() if path.exists() else b""
+        records: dict[int, Record] = {}
         lines = data[: data.rfind(b"\n") + 1]  # a last line that a crash cut short is none
         for line in lines.split(b"\n")[:-1]:
             record = parse_record(line)
             if record is None:
                 self.unreadable += 1
-            elif self._whole(record) is not None:
-                self._keep(record)
+            elif self._whole(record) is None:
+                self.damaged |= {record.frame} if record.stage is None else set()
             elif record.stage is None:
-                self.damaged.add(record.frame)
-        self.damaged -= self.records.keys()
-        return lines
+                records[record.frame] = record
+            else:
+                self.stages[record.frame, record.stage] = record
+        self.damaged -= records.keys()
+        return records, len(lines)
 
     def _settle_job(self) -> None:
         """Write the job down, or hold it against the one whose frames are here."""
@@ -290,12 +326,12 @@ class Store:
             )
         write_atomically(path, dump_job(self.job).encode())
 
-    def _open_ledger(self, lines: bytes) -> IO[bytes]:
+    def _open_ledger(self, end: int) -> IO[bytes]:
         """Open the ledger behind its whole lines."""
-        path = self.folder / "ledger" / "frames.jsonl"
+        path = self._ledger_path
         path.parent.mkdir(exist_ok=True)
         ledger = path.open("ab", buffering=0)
-        ledger.truncate(len(lines))
+        ledger.truncate(end)
         sync_folder(path.parent)
         return ledger
 

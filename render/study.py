@@ -29,9 +29,9 @@ from render.inputs import Prepared, prepare
 from render.media.frames import Pixels
 from render.media.images import ImageSource
 from render.media.source import MovingSource
-from render.media.stills import decode_png, encode_png
+from render.media.stills import encode_png
 from render.pipeline import Summary
-from render.plan import Plan, plan_units
+from render.plan import Plan, plan_units, with_batches
 from render.report.facts import read_facts
 from render.report.sheet import contact_sheet
 from render.spec.job import Job
@@ -170,6 +170,8 @@ def plan_all(job: Job) -> list[Planned]:
     for cell in expand_study(job) if job.study else [Cell("", job)]:
         prepared = prepare(cell.job)
         plan = plan_units(cell.job, prepared.source, prepared.fingerprints())
+        if isinstance(prepared.source, ImageSource):
+            plan = with_batches(cell.job, plan, prepared.source)
         planned.append(Planned(cell.label, cell.job, plan, prepared.source))
     return planned
 
@@ -196,8 +198,7 @@ def _first_picture(cell: Cell) -> list[Pixels]:
     facts = read_facts(store_folder(cell.job))
     if not facts.frames:
         return []
-    path = facts.folder / facts.records[facts.frames[0]].file
-    return [decode_png(path.read_bytes()).pixels]
+    return [facts.result(facts.frames[0])]
 
 
 def _summed(folder: AnyPath, cells: tuple[tuple[str, Summary], ...], seconds: float) -> Summary:

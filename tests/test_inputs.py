@@ -10,6 +10,8 @@ from PIL import Image
 
 from render.errors import SourceError
 from render.inputs import prepare, settled_plan
+from render.ledger import Record
+from render.spec.media import VideoInput
 from render.store import Store
 
 
@@ -33,7 +35,10 @@ def begin(job):
     with Store(job) as store:
         settled_plan(job, prepared, store)
         info = {"source": prepared.source.digest(0)}
-        store.commit(0, "frames/000000.png", b"frame 0", info)
+        if isinstance(job.input, VideoInput):
+            store.commit(0, "frames/000000.png", b"frame 0", info)
+        else:
+            store.record([Record(0, prepared.source.name(0), "0" * 64, info)])
 
 
 def go_on(job):

@@ -77,16 +77,6 @@ def test_chunks_partition_the_pictures(count, stride):
     assert max(map(len, made)) <= CHUNK
 
 
-def test_independent_pictures_are_units_of_their_own(images_job, tmp_path, style_picture):
-    folder = tmp_path / "many"
-    folder.mkdir()
-    for number in range(3):
-        (folder / f"{number}.png").write_bytes(style_picture.read_bytes())
-    units = make_plan(images_job(folder)).units
-    assert [len(unit.frames) for unit in units] == [1, 1, 1]
-    assert not any(unit.chained for unit in units)
-
-
 def test_the_farm_has_no_say(video_job):
     plans = {json.dumps(make_plan(video_job(f"farm.workers={n}")).to_data()) for n in (1, 2, 20)}
     assert len(plans) == 1

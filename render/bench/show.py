@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -32,6 +32,28 @@ def show(console: Console, machine: Machine, rows: Sequence[Row], media: MediaSp
             f"{media.codec} at {media.width}×{media.height}: {media.encode:.0f} frames a second "
             f"written, {media.decode:.0f} read, {media.thumbnails:.0f} searched for cuts"
         )
+
+
+def show_farm(console: Console, found: Mapping[str, Any]) -> None:
+    """Print what was found out about the farm, one line each."""
+    far, real = found["simulated"], found["simulated_over_real"]
+    for name, value in (
+        ("pictures through the scheduler", f"{found['images']:,}"),
+        ("a second", f"{found['images_per_second']:,}"),
+        ("memory of the driver over that at 10,000", f"{found['driver_growth_mb']} MB"),
+        ("time of a picture over that at 10,000", f"{found['time_ratio']:.2f}"),
+        ("listing and planning them", f"{found['seconds_to_list']} s"),
+        ("going on with the finished job", f"{found['seconds_to_continue']} s"),
+        ("what the farm costs beside the engine alone", f"{found['overhead']:+.1%}"),
+        ("two workers over one", f"{found['speedup_2']:.2f}×"),
+        ("simulated over real time, one worker and two", f"{real[1]:.2f}, {real[2]:.2f}"),
+        (
+            f"simulated: {far['workers']:,} workers, {far['images']:,} pictures, "
+            f"{far['workers_lost']} workers lost",
+            f"{far['of_ideal']:.1%} of the ideal, in {far['seconds']:,} s",
+        ),
+    ):
+        console.print(f"{name}: {value}", soft_wrap=True, highlight=False)
 
 
 def _table(rows: Sequence[Row]) -> Table:

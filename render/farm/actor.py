@@ -22,6 +22,7 @@ from render.painter import Painter, Pixels, Previous
 from render.rescue import Rescuer
 from render.settle import settle
 from render.spec.job import Job
+from render.together import Finished, Keeper, Wanted, paint_pictures
 from render.weights import check_weights
 
 
@@ -95,6 +96,29 @@ class Task:
     unit: int
     stage: int
     below: Pixels | None
+    attempt: int
+
+
+@dataclass(frozen=True)
+class BatchTask:
+    """Pictures to paint together.
+
+    Attributes:
+        pictures: they.
+        attempt: number of the attempt at them, which the reply repeats.
+        keeper: keeps the finished files; `None`: they come with the reply.
+    """
+
+    pictures: tuple[Wanted, ...]
+    attempt: int
+    keeper: Keeper | None
+
+
+@dataclass(frozen=True)
+class BatchReply:
+    """What became of the pictures of a task with its `attempt`."""
+
+    pictures: list[Finished]
     attempt: int
 
 
@@ -181,3 +205,21 @@ class Worker:
             changed,
             frame.digest,
         )
+
+    def paint_batch(self, task: BatchTask) -> BatchReply:
+        """Paint pictures together; what is wrong with one of them is in the reply.
+
+        Raises:
+            FarmError: no model was loaded.
+            OutputError: a finished file cannot be kept here.
+        """
+        if self._rescuer is None:
+            raise FarmError("pictures were sent to a worker that has loaded no model")
+        found = paint_pictures(self._rescuer, task.pictures)
+        if task.keeper is not None:
+            names = {wanted.frame: wanted.name for wanted in task.pictures}
+            for one in found:
+                if not one.reason:
+                    task.keeper.keep(names[one.frame], one.data)
+            found = [replace(one, data=b"") for one in found]
+        return BatchReply(found, task.attempt)

@@ -13,10 +13,11 @@ import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
 
 from render.errors import FarmError
-from render.farm.actor import Placed, Ready, Reply
+from render.farm.actor import BatchReply, BatchTask, Placed, Ready, Reply
 from render.farm.attempts import Attempts, failure_limit
 from render.farm.cluster import muster
 from render.farm.events import (
+    Event,
     FrameFailed,
     FrameRetried,
     FrameSent,
@@ -28,16 +29,29 @@ from render.farm.events import (
 from render.farm.faults import cause_of_death, first_line, own_error, told, took_its_node
 from render.farm.hands import Hand, hire
 from render.farm.lanes import Lanes
-from render.farm.work import Errand, Work
+from render.farm.pictures import Pictures, PictureSource
+from render.farm.work import Errand, Fault, Work
 from render.materials import Materials
-from render.media.frames import FrameError, Source
+from render.media.frames import FrameError
+from render.media.source import MovingSource
 from render.plan import Plan
 from render.spec.job import Job
 from render.store import Store
+from render.together import Keeper
+
+Answer = Placed | Ready | Reply | BatchReply
 
 
 class Driver:
     """Renders all frames of a plan that the store has not.
+
+    Args:
+        job: what to render.
+        plan: in which order.
+        source: the input.
+        materials: what the workers need beside it.
+        store: takes what is finished.
+        keeper: see `Pictures`.
 
     Attributes:
         failed: frames that were set aside, with the reason.
@@ -45,7 +59,13 @@ class Driver:
     """
 
     def __init__(
-        self, job: Job, plan: Plan, source: Source, materials: Materials, store: Store
+        self,
+        job: Job,
+        plan: Plan,
+        source: MovingSource | PictureSource,
+        materials: Materials,
+        store: Store,
+        keeper: Keeper | None = None,
     ) -> None:
         self.failed: dict[int, str] = {}
         self.workers = 0
@@ -56,7 +76,11 @@ class Driver:
         self._names = (f"worker-{number}" for number in itertools.count(1))
         self._hands: list[Hand] = []
         self._materials = materials
-        self._work: Work = Lanes(job, plan, source, store, self.failed)
+        self._work: Work
+        if isinstance(source, MovingSource):
+            self._work = Lanes(job, plan, source, store, self.failed)
+        else:
+            self._work = Pictures(job, source, store, self.failed, keeper)
 
     def run(self, on_event: OnEvent) -> None:
         """Work until every frame is committed or set aside, or too many are set aside.
@@ -96,12 +120,14 @@ class Driver:
                 continue
             if errand is None:
                 return
-            hand.send(hand.actor.paint.remote(errand.task), errand)
+            actor, task = hand.actor, errand.task
+            paint = actor.paint_batch if isinstance(task, BatchTask) else actor.paint
+            hand.send(paint.remote(task), errand)
             for frame in errand.frames:
                 self._on_event(FrameSent(frame, errand.stage, errand.shot, hand.name))
 
     def _collect(self) -> None:
-        """Wait for one call to come back and deal with it, or for a worker to be taken for hung."""
+        """Wait until some calls come back and deal with them, or for a worker to be taken for hung."""
         calls = {call: hand for hand in self._hands for call in hand.calls}
         if not calls:
             return
@@ -111,26 +137,33 @@ class Driver:
         if not done:
             for hung in [hand for hand in self._hands if hand.patience(timeout) == 0]:
                 self._lose(hung, f"no answer within farm.timeout ({timeout:g} s)")
-            return
-        hand = calls[done[0]]
+        # Of a thousand workers many have answered meanwhile; asking once for each takes its time.
+        more, _ = ray.wait(list(calls), num_returns=len(calls), timeout=0) if done else ([], [])
+        for call in more:
+            hand = calls[call]
+            if call in hand.calls and not self._gave_up:  # else it was released with another one
+                self._receive(hand, call)
+
+    def _receive(self, hand: Hand, call: ray.ObjectRef) -> None:
+        """Deal with one call that came back."""
         hand.since = time.monotonic()
-        errand = hand.calls[done[0]]
+        errand = hand.calls[call]
         try:
-            answer = ray.get(done[0])
+            answer = ray.get(call)
         except RayActorError as error:
             self._lose(hand, first_line(cause_of_death(hand.actor, error)))
         except RayTaskError as error:
             if errand is None:
                 raise own_error(error) from error
-            self._charge(errand, told(error))
+            self._charge_all(errand, told(error))
             self._release(hand)
         except RayError as error:  # the reply was lost on its way, with its node for example
             self._lose(hand, first_line(error))
         else:
-            del hand.calls[done[0]]
+            del hand.calls[call]
             self._take(hand, errand, answer)
 
-    def _take(self, hand: Hand, errand: Errand | None, answer: Placed | Ready | Reply) -> None:
+    def _take(self, hand: Hand, errand: Errand | None, answer: Answer) -> None:
         """Deal with what a worker says."""
         match answer:
             case Placed(node):
@@ -148,14 +181,24 @@ class Driver:
                         answer.seconds,
                     )
                 )
-            case Reply() if errand is not None:
+            case Reply() | BatchReply() if errand is not None:
                 self._attempts.answered()
                 events = self._work.take(errand, answer, hand.name)
                 if events is None:  # a late report of an attempt that was given up
                     self._release(hand, errand)
                 else:
                     for event in events:
-                        self._on_event(event)
+                        self._hear(event)
+
+    def _hear(self, what: Event | Fault) -> None:
+        """Hand on what happened to a frame, or deal with it."""
+        match what:
+            case Fault(frame, stage, reason, final=True):
+                self._set_aside(frame, reason)
+            case Fault(frame, stage, reason):
+                self._charge(frame, stage, reason)
+            case _:
+                self._on_event(what)
 
     def _lose(self, hand: Hand, reason: str) -> None:
         """A worker died; what was in its hands, the oldest errand, is charged with it.
@@ -164,7 +207,7 @@ class Driver:
         """
         self._on_event(WorkerLost(hand.name, reason))
         if hand.errands and hand.node in _nodes() and not took_its_node(reason):
-            self._charge(hand.errands[0], f"its worker died: {reason}")
+            self._charge_all(hand.errands[0], f"its worker died: {reason}")
         self._release(hand)
         self._hands.remove(hand)
         ray.kill(hand.actor)
@@ -175,14 +218,28 @@ class Driver:
         self._work.release(hand.name, [*others, *hand.errands])
         hand.calls.clear()
 
-    def _charge(self, errand: Errand, reason: str) -> None:
-        """Count a failed attempt at an errand; set its frame aside when there were enough."""
+    def _charge_all(self, errand: Errand, reason: str) -> None:
+        """Count a failed attempt at all of an errand that is about to be released.
+
+        After enough of them, each of several frames is tried by itself: one of them may be at fault.
+        """
+        if len(errand.frames) == 1:
+            self._charge(errand.frames[0], errand.stage, reason)
+            return
         attempt = self._attempts.fault(errand.frames, errand.stage)
-        for frame in errand.frames:
-            if attempt is None:
-                self._set_aside(frame, reason)
-            else:
+        if attempt is None:
+            self._work.separate(errand)
+        else:
+            for frame in errand.frames:
                 self._on_event(FrameRetried(frame, attempt, reason))
+
+    def _charge(self, frame: int, stage: int, reason: str) -> None:
+        """Count a failed attempt at a frame; set it aside when there were enough."""
+        attempt = self._attempts.fault((frame,), stage)
+        if attempt is None:
+            self._set_aside(frame, reason)
+        else:
+            self._on_event(FrameRetried(frame, attempt, reason))
 
     def _set_aside(self, frame: int, reason: str) -> None:
         self.failed[frame] = reason

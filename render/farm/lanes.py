@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
-from render.farm.actor import Reply
+from render.farm.actor import BatchReply, Reply
 from render.farm.events import Event, FrameDone, StageDone
 from render.farm.lane import Lane
 from render.farm.work import Errand
@@ -74,9 +74,12 @@ class Lanes:
         self._sent.setdefault(worker, []).append(lane)
         return LaneErrand(task, (task.frame.index,), lane.stage, unit.shot, lane)
 
-    def take(self, errand: Errand, reply: Reply, worker: str) -> Iterator[Event] | None:
+    def take(
+        self, errand: Errand, reply: Reply | BatchReply, worker: str
+    ) -> Iterator[Event] | None:
         """Commit a frame, or a stage of one; `None`: it is of an attempt that was given up."""
         assert isinstance(errand, LaneErrand)
+        assert isinstance(reply, Reply)
         if reply.attempt != errand.lane.attempt:
             return None
         self._sent[worker].remove(errand.lane)
@@ -89,6 +92,9 @@ class Lanes:
             lane.rewind()
         self._sent.pop(worker, None)
         self._held.pop(worker, None)
+
+    def separate(self, errand: Errand) -> None:
+        """An errand is one frame."""
 
     def stuck(self) -> str | None:
         """Lanes of which none has a frame to give."""

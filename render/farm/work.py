@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from render.farm.actor import Reply, Task
+from render.farm.actor import BatchReply, BatchTask, Reply, Task
 from render.farm.events import Event
 
 
@@ -25,10 +25,27 @@ class Errand:
         shot: that they belong to.
     """
 
-    task: Task
+    task: Task | BatchTask
     frames: tuple[int, ...]
     stage: int
     shot: int
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A frame of an errand that went wrong, while others did not.
+
+    Attributes:
+        frame: its index.
+        stage: of it.
+        reason: why.
+        final: trying again would be of no use.
+    """
+
+    frame: int
+    stage: int
+    reason: str
+    final: bool
 
 
 class Work(Protocol):
@@ -48,11 +65,19 @@ class Work(Protocol):
             FrameError: a frame cannot be read; once it is set aside, go on.
         """
 
-    def take(self, errand: Errand, reply: Reply, worker: str) -> Iterable[Event] | None:
-        """Commit what a worker brings, and say what happened; `None`: it is of an attempt given up."""
+    def take(
+        self, errand: Errand, reply: Reply | BatchReply, worker: str
+    ) -> Iterable[Event | Fault] | None:
+        """Commit what a worker brings, and say what happened; `None`: it is of an attempt given up.
+
+        When the next one is asked for, the driver has done what it does about a fault.
+        """
 
     def release(self, worker: str, errands: Sequence[Errand]) -> None:
         """Take back what a worker was sent and will not bring any more, to be sent again."""
+
+    def separate(self, errand: Errand) -> None:
+        """From now on, send each frame of an errand that is about to be released by itself."""
 
     def stuck(self) -> str | None:
         """With nobody at work: what waits for something that nobody makes; `None`: nothing does."""

@@ -1,46 +1,82 @@
-"""Pictures as a source of frames, and the names of what they become."""
+"""Pictures as a source of frames."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from string import Formatter
+from io import BufferedReader, BytesIO
+from pathlib import Path
 
 from render import storage
-from render.errors import OutputError, SourceError
+from render.errors import SourceError
 from render.media.frames import Fingerprint, Frame, FrameError, rendered_size
-from render.media.listing import find_pictures, is_picture
-from render.media.stills import (
-    EXTENSIONS,
-    FORMAT_OF,
-    Still,
-    read_still,
-    resize_still,
-    still_format,
-    still_size,
-)
+from render.media.listing import find_pictures
+from render.media.manifest import Manifest, Picture, make_manifest
+from render.media.stills import Still, read_still, resize_still, still_size
 from render.spec.media import ImagesInput, Output
 from render.spec.url import AnyPath, Url, inside
-from render.storage import Entry
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A picture that was read to be painted.
+
+    Attributes:
+        still: it, as rendered.
+        full: width and height that it had before.
+        digest: of its file.
+    """
+
+    still: Still
+    full: tuple[int, int]
+    digest: str
+
+
+@dataclass(frozen=True)
+class Original:
+    """A picture on its way to who paints it.
+
+    Attributes:
+        place: its file.
+        data: what is in it; `None`: to be read there.
+        long_side: pixels that the longer side is scaled down to, if it is longer.
+        tallest: likewise for the height.
+    """
+
+    place: AnyPath
+    data: bytes | None
+    long_side: int | None
+    tallest: int | None
+
+    def read(self) -> Opened:
+        """The picture.
+
+        Raises:
+            SourceError: it cannot be read.
+        """
+        data = storage.read(self.place) if self.data is None else self.data
+        whole = read_still(self.place, data)
+        height, width = whole.pixels.shape[:2]
+        still = resize_still(whole, self.long_side, self.tallest)
+        return Opened(still, (width, height), _digest(BytesIO(data)))
 
 
 @dataclass(frozen=True)
 class ImageSource:
-    """Pictures in natural order.
+    """Pictures in natural order, or in that of a list.
 
     Attributes:
-        root: folder that `paths` are relative to.
-        paths: the pictures.
+        root: folder that their names are relative to.
+        pictures: all of them.
         frames: the selected indices.
         long_side: pixels that the longer side is scaled down to, if it is longer.
         tallest: likewise for the height.
-        pattern: glob that `paths` were found with in the folder `root`; `None`: they were named.
+        pattern: glob that the pictures were found with in the folder `root`; `None`: they were named.
     """
 
     root: AnyPath
-    paths: tuple[str, ...]
+    pictures: Manifest
     frames: range
     long_side: int | None = None
     tallest: int | None = None
@@ -53,11 +89,11 @@ class ImageSource:
 
     def path(self, frame: int) -> AnyPath:
         """File of a picture."""
-        return inside(self.root, self.paths[frame])
+        return inside(self.root, self.name(frame))
 
     def name(self, frame: int) -> str:
         """Path of the picture below the input folder."""
-        return self.paths[frame]
+        return self.pictures[frame].name
 
     def size(self, frame: int) -> tuple[int, int]:
         """Width and height as rendered; reads the header of the file.
@@ -69,6 +105,34 @@ class ImageSource:
             return rendered_size(*still_size(self.path(frame)), self.long_side, self.tallest)
         except SourceError as error:
             raise FrameError(str(error), frame) from error
+
+    def planned_size(self, frame: int) -> tuple[int, int]:
+        """Likewise as the list has it, which touches no file; (0, 0) where it has none."""
+        return self._rendered(self.pictures[frame])
+
+    def planned_sizes(self) -> Iterator[tuple[int, tuple[int, int]]]:
+        """Index and planned size of all pictures, in order."""
+        return (
+            (frame, self._rendered(p)) for frame, p in zip(self.frames, self.pictures, strict=True)
+        )
+
+    def _rendered(self, picture: Picture) -> tuple[int, int]:
+        if not picture.width:
+            return 0, 0
+        return rendered_size(picture.width, picture.height, self.long_side, self.tallest)
+
+    def original(self, frame: int, *, read: bool) -> Original:
+        """A picture to be sent away, with what is in its file if it is to be read here.
+
+        Raises:
+            FrameError: it cannot be read.
+        """
+        place = self.path(frame)
+        try:
+            data = storage.read(place) if read else None
+        except SourceError as error:
+            raise FrameError(str(error), frame) from error
+        return Original(place, data, self.long_side, self.tallest)
 
     def still(self, frame: int) -> Still:
         """A picture as rendered, with what its file says beside the pixels.
@@ -92,20 +156,7 @@ class ImageSource:
 
         In object storage, stamps follow the content and count with the sizes.
         """
-        listed: dict[str, Entry] = {}
-        if isinstance(self.root, Url):  # asking for one after the other takes hours, too
-            listed = {entry.name: entry for entry in storage.listed(self.root)}
-        names, dates = hashlib.sha256(), hashlib.sha256()
-        for index, name in enumerate(self.paths):
-            path = self.path(index)
-            facts = listed.get(name) or storage.facts(path)
-            about = "is missing" if facts is None else str(facts.size)
-            stamp = "" if facts is None else facts.stamp
-            if isinstance(path, Url):
-                about, stamp = f"{about}\0{stamp}", ""
-            names.update(f"{name}\0{about}\n".encode(errors="surrogateescape"))
-            dates.update(f"{stamp}\n".encode())
-        return Fingerprint(names.hexdigest(), dates.hexdigest())
+        return Fingerprint(self.pictures.content, self.pictures.dates)
 
     def digest(self, frame: int) -> str | None:
         """Hash of a picture's file; `None` in object storage, whose stamps follow the content.
@@ -118,99 +169,57 @@ class ImageSource:
             return None
         try:
             with path.open("rb") as file:
-                made = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16))
+                return _digest(file)
         except OSError as error:
             raise FrameError(f"{path}: cannot be read: {error.strerror}", frame) from error
-        return made.hexdigest()
 
 
-def open_images(spec: ImagesInput, output: Output | None = None) -> ImageSource:
-    """Find the pictures of a job.
+def open_images(
+    spec: ImagesInput, output: Output | None = None, *, kept: Path | None = None
+) -> ImageSource:
+    """Find the pictures of a job, or take those that were found before.
 
     Args:
         spec: the job's input: a folder, one picture, or a list of pictures.
         output: says how large the pictures are rendered; what lies in its folder is no input. `None`:
             they are as they are.
+        kept: a list that was made for the same input, to be trusted.
 
     Raises:
         SourceError: nothing there, no picture in it, or the one picture cannot be read.
     """
+    if kept is not None:
+        return _source(spec, Manifest(kept), output)
     apart = None if output is None else output.path
-    root, found = find_pictures(spec.path, spec.pattern, apart)
-    if found == (spec.path.name,):
+    listing = find_pictures(spec.path, spec.pattern, apart)
+    root = listing.root
+
+    def look(name: str) -> tuple[int, int]:
+        place = inside(root, name)
+        try:  # in object storage, a header is the whole object
+            return still_size(place) if isinstance(place, Path) else (0, 0)
+        except SourceError:
+            return 0, 0
+
+    manifest = make_manifest(
+        listing.entries,
+        look,
+        {"path": str(spec.path), "pattern": spec.pattern, "folder": root == spec.path},
+        ordered=listing.ordered,
+        stamped=isinstance(root, Url),
+    )
+    if len(manifest) == 1 and manifest[0].name == spec.path.name:
         still_size(spec.path)
+    return _source(spec, manifest, output)
+
+
+def _source(spec: ImagesInput, found: Manifest, output: Output | None) -> ImageSource:
     size, height = (None, None) if output is None else (output.size, output.height)
-    pattern = spec.pattern if root == spec.path else None
-    return ImageSource(root, found, range(len(found)), size, height, pattern)
+    frames = range(len(found))
+    if found.about["folder"]:
+        return ImageSource(spec.path, found, frames, size, height, spec.pattern)
+    return ImageSource(spec.path.parent, found, frames, size, height)
 
 
-def output_name(source: ImageSource, frame: int, output: Output) -> PurePosixPath:
-    """Path of an output picture below the output folder.
-
-    Raises:
-        OutputError: the template has a fault, or the name would leave the output folder.
-    """
-    given = PurePosixPath(source.paths[frame])
-    elsewhere = given.is_absolute() or ".." in given.parts  # a list may name any place
-    known = {"stem": given.stem, "parent": "." if elsewhere else str(given.parent), "index": frame}
-    try:
-        for _, field, _, _ in Formatter().parse(output.name):
-            if field is not None and field not in known:
-                raise ValueError(f"{{{field}}} is not known")
-        text = output.name.format(**known)
-    except ValueError as error:
-        raise OutputError(
-            f"output.name {output.name!r}: {error}; it may hold {{stem}}, {{parent}} and {{index:06}}"
-        ) from error
-    name = PurePosixPath(text + _extension(source, frame, output))
-    if name.is_absolute() or ".." in name.parts or not name.stem or "\0" in text:
-        raise OutputError(f"output.name {output.name!r}: {name} would leave the output folder")
-    return name
-
-
-def check_output_names(source: ImageSource, output: Output) -> None:
-    """Refuse a job whose pictures would overwrite each other or their inputs, or be inputs next time.
-
-    Names that differ only in case count as alike: many file systems keep only one of them.
-
-    Raises:
-        OutputError: with both pictures and the name.
-    """
-    folder = _real(output.path)
-    among = source.pattern is not None and folder == _real(source.root)
-    taken: dict[str, int] = {}
-    inputs = {_real(source.path(frame)) for frame in source.frames}
-    for frame in source.frames:
-        name = output_name(source, frame, output)
-        target = _real(folder / name)
-        if isinstance(target, Path) and not target.is_relative_to(str(folder)):
-            raise OutputError(f"{folder / name}: a link there leads out of the output folder")
-        if target in inputs:
-            raise OutputError(
-                f"{target}: the result would overwrite an input; choose another output.path or "
-                "output.name"
-            )
-        if among and is_picture(str(name), source.pattern or ""):
-            raise OutputError(
-                f"{target}: the result would lie among the inputs and be one of them the next time; "
-                "choose another output.path"
-            )
-        other = taken.setdefault(str(name).casefold(), frame)
-        if other != frame:
-            raise OutputError(
-                f"{source.name(other)} and {source.name(frame)} would both be written as {name}; "
-                "set output.name to something like '{parent}/{stem}_{index:06}'"
-            )
-
-
-def _real(place: AnyPath) -> AnyPath:
-    """A path with its links resolved; there are none in object storage."""
-    return place.resolve() if isinstance(place, Path) else place
-
-
-def _extension(source: ImageSource, frame: int, output: Output) -> str:
-    """Extension of an output picture; with `same`, that of the source, whatever is in it."""
-    if output.format != "same":
-        return EXTENSIONS[output.format]
-    suffix = PurePosixPath(source.paths[frame]).suffix
-    return suffix if suffix.lower() in FORMAT_OF else EXTENSIONS[still_format(source.path(frame))]
+def _digest(file: BytesIO | BufferedReader) -> str:
+    return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from fsspec.utils import glob_translate
@@ -10,6 +13,7 @@ from fsspec.utils import glob_translate
 from render import storage
 from render.errors import SourceError
 from render.spec.url import AnyPath, Url, inside
+from render.storage import Entry
 
 SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".jpe", ".webp", ".tif", ".tiff", ".avif", ".bmp", ".dib"}
@@ -19,10 +23,23 @@ LISTS = frozenset({".txt", ".lst"})
 """Names of files that list pictures, one path a line."""
 
 
-def find_pictures(
-    path: AnyPath, pattern: str, apart: AnyPath | None = None
-) -> tuple[AnyPath, tuple[str, ...]]:
-    """Folder that names are relative to, and the names.
+@dataclass(frozen=True)
+class Listing:
+    """Pictures that were found.
+
+    Attributes:
+        root: what their names are relative to.
+        entries: name, bytes and date of each, found while one goes through them.
+        ordered: whether they come in their order; else in none.
+    """
+
+    root: AnyPath
+    entries: Iterator[Entry]
+    ordered: bool
+
+
+def find_pictures(path: AnyPath, pattern: str, apart: AnyPath | None = None) -> Listing:
+    """Find pictures.
 
     Args:
         path: a folder, a picture, or a text file with one path or URL a line, relative to itself.
@@ -30,18 +47,20 @@ def find_pictures(
         apart: a file or folder whose pictures are not taken from the folder, as they are results.
 
     Raises:
-        SourceError: nothing there, or no picture in it.
+        SourceError: nothing there, or, while one goes through them, no picture in it.
     """
     if isinstance(path, Url):
         if storage.facts(path) is None:
-            return path, tuple(_in_storage(path, pattern, apart))
+            return Listing(path, _in_storage(path, pattern, apart), ordered=False)
     elif not path.exists():
         raise SourceError(f"{path}: no such file or folder; check the path of the input")
     elif path.is_dir():
-        return path, tuple(_in_folder(path, pattern, apart))
+        return Listing(path, _in_folder(path, pattern, apart), ordered=False)
     if path.suffix.lower() in LISTS:
-        return path.parent, tuple(_in_list(path))
-    return path.parent, (path.name,)
+        return Listing(path.parent, _in_list(path), ordered=True)
+    found = storage.facts(path)
+    assert found is not None
+    return Listing(path.parent, iter([found]), ordered=True)
 
 
 def is_picture(name: str, pattern: str) -> bool:
@@ -67,36 +86,53 @@ def _results(folder: AnyPath, apart: AnyPath | None) -> PurePosixPath | None:
     return None
 
 
-def _in_folder(folder: Path, pattern: str, apart: AnyPath | None) -> list[str]:
-    """Pictures whose names fit the pattern, in natural order; what is hidden is left aside."""
-    results = _results(folder, apart)
-    try:
-        found = [
-            str(name)
-            for file in folder.glob(pattern)
-            if _shown(name := PurePosixPath(file.relative_to(folder)), results) and file.is_file()
-        ]
-    except (ValueError, NotImplementedError) as error:
-        raise SourceError(f"{folder}: pattern {pattern!r} cannot be used: {error}") from error
+def _in_folder(folder: Path, pattern: str, apart: AnyPath | None) -> Iterator[Entry]:
+    """Pictures whose names fit the pattern; what is hidden is left aside."""
+    fits, results = _pattern(folder, pattern), _results(folder, apart)
+    found = False
+    for name, file in _walk(folder, "", deep="/" in pattern):
+        if _shown(PurePosixPath(name), results) and fits(name) and file.is_file():
+            found = True
+            about = file.stat()
+            yield Entry(name, about.st_size, str(about.st_mtime_ns))
     if not found:
         holds = "is empty" if next(folder.iterdir(), None) is None else "has no picture in it"
         raise _none(folder, holds, pattern)
-    return sorted(found, key=natural)
 
 
-def _in_storage(folder: Url, pattern: str, apart: AnyPath | None) -> list[str]:
+def _walk(folder: Path, above: str, *, deep: bool) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Names below a folder, each as it is read from the disk; what is hidden, and links, left aside."""
+    try:
+        with os.scandir(folder) as files:
+            for file in files:
+                if not file.is_dir():
+                    yield above + file.name, file
+                elif deep and not file.is_symlink() and not file.name.startswith("."):
+                    yield from _walk(folder / file.name, f"{above}{file.name}/", deep=True)
+    except OSError as error:
+        raise SourceError(f"{folder}: cannot be listed: {error.strerror}") from error
+
+
+def _pattern(folder: AnyPath, pattern: str) -> Callable[[str], object]:
+    try:
+        if not pattern or pattern.startswith("/"):
+            raise ValueError("it is for names below the folder")
+        return re.compile(glob_translate(pattern)).match
+    except (ValueError, re.error) as error:
+        raise SourceError(f"{folder}: pattern {pattern!r} cannot be used: {error}") from error
+
+
+def _in_storage(folder: Url, pattern: str, apart: AnyPath | None) -> Iterator[Entry]:
     """Likewise in object storage, where there are no folders, but names that begin alike."""
-    fits = re.compile(glob_translate(pattern)).match
-    deep = "/" in pattern
-    results = _results(folder, apart)
-    found, some = [], False
-    for entry in storage.listed(folder, deep=deep):
+    fits, results = _pattern(folder, pattern), _results(folder, apart)
+    found, some = False, False
+    for entry in storage.listed(folder, deep="/" in pattern):
         some = True
         if _shown(PurePosixPath(entry.name), results) and fits(entry.name):
-            found.append(entry.name)
+            found = True
+            yield entry
     if not found:
         raise _none(folder, "has no picture in it" if some else "is empty or not there", pattern)
-    return sorted(found, key=natural)
 
 
 def _none(folder: AnyPath, holds: str, pattern: str) -> SourceError:
@@ -104,28 +140,47 @@ def _none(folder: AnyPath, holds: str, pattern: str) -> SourceError:
     return SourceError(f"{folder}: the folder {holds} (pattern {pattern!r}; pictures are {kinds})")
 
 
-def _in_list(path: AnyPath) -> list[str]:
+def _in_list(path: AnyPath) -> Iterator[Entry]:
     """Pictures that a text file names, in its order; empty lines and `#` lines are left aside."""
+    found = False
     try:
-        lines = storage.read(path).decode("utf-8-sig").splitlines()
+        for number, line in enumerate(_lines(path), start=1):
+            name = line.strip()
+            if not name or name.startswith("#"):
+                continue
+            found = True
+            place = inside(path.parent, name)
+            # Asking object storage for each takes hours; what is not there is set aside when it is read.
+            about = storage.facts(place) if isinstance(place, Path) else Entry(name, 0, "")
+            if about is None:
+                raise SourceError(f"{path}:{number}: no such picture: {name}")
+            yield Entry(name, about.size, about.stamp)
     except UnicodeDecodeError as error:
         raise SourceError(f"{path}: the list cannot be read: {error}") from error
-    found = []
-    for number, line in enumerate(lines, start=1):
-        name = line.strip()
-        if not name or name.startswith("#"):
-            continue
-        place = inside(path.parent, name)
-        # Asking object storage for each takes hours; what is not there is set aside when it is read.
-        if isinstance(place, Path) and not place.is_file():
-            raise SourceError(f"{path}:{number}: no such picture: {name}")
-        found.append(name)
     if not found:
         raise SourceError(f"{path}: the list names no picture")
-    return found
 
 
-def natural(text: str) -> tuple[tuple[tuple[int, int, str], ...], str]:
-    """Sort key that puts `frame2` before `frame10`, folder by folder."""
-    parts = re.split(r"(\d+)", text.casefold().replace("/", "\0"))
-    return tuple((0, int(p), "") if p.isdigit() else (1, 0, p) for p in parts), text
+def _lines(path: AnyPath) -> Iterator[str]:
+    if isinstance(path, Url):
+        yield from storage.read(path).decode("utf-8-sig").splitlines()
+        return
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            yield from file
+    except OSError as error:
+        raise SourceError(f"{path}: the list cannot be read: {error.strerror}") from error
+
+
+def natural(text: str) -> bytes:
+    """Sort key that puts `frame2` before `frame10`, folder by folder, in the order of its bytes."""
+    key = bytearray()
+    for place, part in enumerate(re.split(r"(\d+)", text.casefold().replace("/", "\0"))):
+        if place % 2:
+            digits = str(int(part[-4000:])).encode()
+            key += b"\1" + len(digits).to_bytes(2, "big") + digits
+        else:
+            # The end of a text sorts before all that it may go on with, and so does the end of all.
+            raw = part.encode(errors="surrogateescape")
+            key += raw.replace(b"\0", b"\0\1") + b"\0\0"
+    return bytes(key) + b"\0" + text.encode(errors="surrogateescape")

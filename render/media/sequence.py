@@ -55,7 +55,7 @@ class SequenceSource:
     @property
     def count(self) -> int:
         """Number of frames in the folder, selected or not."""
-        return len(self.pictures.paths)
+        return len(self.pictures.pictures)
 
     def name(self, frame: int) -> str:
         """The file's name."""
@@ -103,7 +103,7 @@ def open_sequence(spec: VideoInput, output: Output | None = None) -> SequenceSou
     folder = ImagesInput(kind="images", path=spec.path)
     pictures = open_images(folder, output)
     try:
-        frames = select_frames(spec.frames, len(pictures.paths))
+        frames = select_frames(spec.frames, len(pictures.pictures))
     except IndexError as error:
         raise SourceError(f"{spec.path}: {error}") from error
     return SequenceSource(

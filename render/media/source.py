@@ -17,13 +17,16 @@ MovingSource = VideoSource | SequenceSource
 """A source whose frames follow each other in time."""
 
 
-def open_source(spec: Input, output: Output | None = None) -> ImageSource | MovingSource:
+def open_source(
+    spec: Input, output: Output | None = None, *, kept: Path | None = None
+) -> ImageSource | MovingSource:
     """Open what a job renders.
 
     Args:
         spec: the job's input.
         output: the job's output: says how large the frames are rendered, and what lies in the input's
             folder but is no input; `None`: frames are as they are.
+        kept: see `open_images`.
 
     Raises:
         SourceError: the input is missing, unreadable, or not what the job says.
@@ -33,4 +36,4 @@ def open_source(spec: Input, output: Output | None = None) -> ImageSource | Movi
         if path.is_dir() if isinstance(path, Path) else storage.facts(path) is None:
             return open_sequence(spec, output)
         return open_video(spec, output)
-    return open_images(spec, output)
+    return open_images(spec, output, kept=kept)

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from io import BytesIO
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import cv2
@@ -24,7 +23,7 @@ from render.errors import OutputError, SourceError
 from render.media.frames import Pixels, rendered_size
 from render.media.metadata import kept_exif
 from render.media.profiles import SRGB_PROFILE, to_srgb
-from render.spec.url import AnyPath
+from render.spec.url import AnyPath, Url
 
 log = logging.getLogger(__name__)
 
@@ -71,16 +70,17 @@ class Still:
     format: str
 
 
-def read_still(place: AnyPath) -> Still:
+def read_still(place: AnyPath, data: bytes | None = None) -> Still:
     """Read a picture, turned upright and converted to sRGB by its profile.
 
     Reads PNG, JPEG, WebP, TIFF, AVIF and BMP, 8 and 16 bit, grey, palette, CMYK, with alpha; of a
-    file with several pictures the first. The content decides, not the name.
+    file with several pictures the first. The content decides, not the name. `data` is what is in the
+    file, if that was read before.
 
     Raises:
         SourceError: missing, no picture, cut off, or over Pillow's limit of pixels.
     """
-    with _opened(place) as (opened, file):
+    with _opened(place, data) as (opened, file):
         orientation = opened.getexif().get(ExifTag.Orientation, 1)
         image = to_srgb(_deep(opened, file) or opened, opened.info.get("icc_profile"), place.name)
         if orientation in _TURNS:
@@ -209,10 +209,10 @@ def decode_png(data: bytes) -> Still:
 
 
 @contextmanager
-def _opened(place: AnyPath) -> Iterator[tuple[Image.Image, BinaryIO]]:
+def _opened(place: AnyPath, data: bytes | None = None) -> Iterator[tuple[Image.Image, BinaryIO]]:
     """The picture in a file, and the file; errors are told as ours."""
     try:
-        file = _open(place)
+        file = _open(place, data)
         with warnings.catch_warnings():
             # Pillow's grumbles about odd metadata are nobody's business; its limit is a limit here.
             warnings.simplefilter("ignore")
@@ -231,11 +231,17 @@ def _opened(place: AnyPath) -> Iterator[tuple[Image.Image, BinaryIO]]:
         raise SourceError(f"{place}: the picture cannot be read: {error}") from error
 
 
-def _open(place: AnyPath) -> BinaryIO:
-    """A file on a disk, opened, or one from object storage, read."""
-    if isinstance(place, Path) and not place.is_file():
+def _open(place: AnyPath, data: bytes | None) -> BinaryIO:
+    """A file on a disk, opened, or one from object storage, read; or what was read of it before."""
+    file: BinaryIO
+    if data is not None:
+        file = BytesIO(data)
+    elif isinstance(place, Url):
+        file = BytesIO(storage.read(place))
+    elif place.is_file():
+        file = place.open("rb")
+    else:
         raise SourceError(f"{place}: no such file; check the path of the picture")
-    file: BinaryIO = place.open("rb") if isinstance(place, Path) else BytesIO(storage.read(place))
     if not file.read(1):
         file.close()
         raise SourceError(f"{place}: the file is empty (0 bytes)")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,9 +12,16 @@ from typing import Any
 
 from render.errors import OutputError
 from render.ledger import Record, parse_record
+from render.media.frames import Pixels
+from render.media.stills import decode_png, read_still
 from render.plan import Plan
 from render.spec.job import Job
 from render.spec.load import load_job
+from render.spec.media import VideoInput
+from render.spec.url import AnyPath, Url
+
+MOST_READ = 2_000_000
+"""Bytes of a ledger of pictures that a report is made of: some thousand of them."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +32,7 @@ class Facts:
         folder: the `.render` folder.
         job: the resolved job.
         plan: its shots and units.
-        records: finished frames, by index.
+        records: finished frames, by index; of very many pictures those that were finished last.
         stages: what is known of frames after the stages before their last, by index and stage.
         failures: frames that are missing, each with its reason.
         summary: how the last run ended; empty while the first one is running.
@@ -44,8 +52,19 @@ class Facts:
 
     @property
     def frames(self) -> list[int]:
-        """Indices of the finished frames, in order."""
-        return [frame for frame in self.plan.frames if frame in self.records]
+        """Indices of the finished frames of which something is known, in order."""
+        return sorted(self.records)
+
+    def result(self, frame: int) -> Pixels:
+        """What a finished frame looks like, H×W×3.
+
+        Raises:
+            SourceError: its file cannot be read.
+        """
+        file = self.records[frame].file
+        if isinstance(self.job.input, VideoInput):
+            return decode_png((self.folder / file).read_bytes()).pixels
+        return read_still(_place(self.folder, self.job) / file).pixels
 
     def steps(self, frame: int) -> list[Mapping[str, Any]]:
         """What is known of the making of a finished frame, stage by stage."""
@@ -69,15 +88,18 @@ def read_facts(output: Path) -> Facts:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise OutputError(f"{folder} has no plan yet; has its job been started?") from error
     summary = _json(folder / "summary.json") or {}
-    records = _records(folder)
+    job = load_job(folder / "job.yaml")
+    pictures = not isinstance(job.input, VideoInput)
+    records = _records(folder, pictures=pictures)
+    files = _place(folder, job) if pictures else folder
     return Facts(
         folder,
-        load_job(folder / "job.yaml"),
+        job,
         plan,
         {
             record.frame: record
             for record in records
-            if record.stage is None and (folder / record.file).is_file()
+            if record.stage is None and (isinstance(files, Url) or (files / record.file).is_file())
         },
         _stages(records),
         {each["frame"]: each["reason"] for each in summary.get("frames_failed", [])},
@@ -109,10 +131,19 @@ def _json(path: Path) -> Any:  # noqa: ANN401
     return None
 
 
-def _records(folder: Path) -> list[Record]:
-    with suppress(OSError):
-        lines = (folder / "ledger" / "frames.jsonl").read_bytes().split(b"\n")
-        return [record for line in lines if (record := parse_record(line)) is not None]
+def _place(folder: Path, job: Job) -> AnyPath:
+    """Where finished pictures lie: around their `.render` folder, wherever that is now."""
+    return job.output.path if isinstance(job.output.path, Url) else folder.parent
+
+
+def _records(folder: Path, *, pictures: bool) -> list[Record]:
+    """The ledger's records; of pictures, of which there may be millions, the last."""
+    with suppress(OSError), (folder / "ledger" / "frames.jsonl").open("rb") as file:
+        length = file.seek(0, os.SEEK_END)
+        file.seek(max(0, length - MOST_READ) if pictures else 0)
+        lines = file.read().split(b"\n")
+        found = (parse_record(line, pictures=pictures) for line in lines)
+        return [record for record in found if record is not None]
     return []
 
 

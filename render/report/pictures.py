@@ -6,6 +6,7 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
+from typing import Any
 
 from PIL import Image
 
@@ -13,8 +14,8 @@ from render.errors import RenderError
 from render.media.frames import Pixels
 from render.media.images import ImageSource
 from render.media.source import MovingSource, open_source
-from render.media.stills import decode_png
 from render.report.facts import Facts
+from render.store import LIST
 
 LARGE, SMALL = 1280, 240
 """Long side of the pictures to compare, and of those in the contact sheet."""
@@ -45,9 +46,11 @@ class Gallery:
     def pairs(self, facts: Facts, frames: Sequence[int]) -> list[Pair]:
         """These frames beside their originals."""
         if self.source is None:
-            job = facts.job
+            job, kept = facts.job, facts.folder / LIST
             try:
-                self.source = open_source(job.input, job.output)
+                self.source = open_source(
+                    job.input, job.output, kept=kept if kept.is_dir() else None
+                )
             except RenderError:
                 self.source = None
         return [self._pair(facts, frame) for frame in frames]
@@ -55,12 +58,13 @@ class Gallery:
     def thumbnail(self, facts: Facts, frame: int) -> str:
         """A small picture of a finished frame."""
         if frame not in self._thumbnails:
-            self._thumbnails[frame] = as_uri(_result(facts, frame), SMALL)
+            self._thumbnails[frame] = as_uri(facts.result(frame), SMALL)
+            _forget(self._thumbnails, 4 * MOST_SMALL)
         return self._thumbnails[frame]
 
     def _pair(self, facts: Facts, frame: int) -> Pair:
         if frame not in self._pairs:
-            result = _result(facts, frame)
+            result = facts.result(frame)
             before, name = "", f"frame {frame}"
             if self.source is not None:
                 try:
@@ -71,7 +75,14 @@ class Gallery:
                     before = ""
             height, width = result.shape[:2]
             self._pairs[frame] = Pair(frame, name, before, as_uri(result, LARGE), width, height)
+            _forget(self._pairs, 4 * MOST_LARGE)
         return self._pairs[frame]
+
+
+def _forget(pictures: dict[int, Any], most: int) -> None:
+    """Let go of the oldest: a page that is rewritten for days shows ever others."""
+    while len(pictures) > most:
+        del pictures[next(iter(pictures))]
 
 
 def spread(frames: Sequence[int], most: int) -> list[int]:
@@ -88,7 +99,3 @@ def as_uri(pixels: Pixels, long_side: int) -> str:
     buffer = BytesIO()
     image.save(buffer, "WEBP", quality=82, method=4)
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
-
-
-def _result(facts: Facts, frame: int) -> Pixels:
-    return decode_png((facts.folder / facts.records[frame].file).read_bytes()).pixels
