@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -22,6 +22,7 @@ from render.farm.events import (
     StageDone,
 )
 from render.farm.gauges import measured
+from render.farm.pool import Pool
 from render.finish import finish_video, lost_pictures
 from render.inputs import are_few, prepare, settled_plan, some
 from render.ledger import Record
@@ -94,12 +95,13 @@ class Summary:
 
 def run(
     job: Job,
+    pool: Pool | None = None,
     *,
     on_event: OnEvent = lambda _: None,
     fresh: bool = False,
     verify: bool = False,
 ) -> Summary:
-    """Render a job, or finish it where an earlier run left off.
+    """Render a job without a study, or finish it where an earlier run left off.
 
     Every run holds all committed frames, finished videos, and pictures if there are no more than some
     thousand, against their digests, and makes again what differs. `verify` does so with any number of
@@ -107,6 +109,7 @@ def run(
 
     Args:
         job: what to render.
+        pool: where to take workers from; `None`: it has its own.
         on_event: is told what happens, as it happens.
         fresh: throw away what an earlier run made.
         verify: trust nothing that is there.
@@ -167,8 +170,8 @@ def run(
 
         try:
             if reused < plan.total:
-                with connected(job.farm):
-                    driver.run(measured(watch, job.output.path.name))
+                with connected(job.farm), nullcontext(pool) if pool else Pool() as workers:
+                    driver.run(workers, measured(watch, job.output.path.name))
             if not driver.failed:
                 count = plan.total
                 if not isinstance(source, ImageSource):
