@@ -45,25 +45,25 @@ def load_convolutions(spec: ModelSpec, layers: Collection[str]) -> Convolutions:
     path = fetch_weights(spec)
     if path is None:
         return _procedural(spec.arch, depth(spec.arch, layers))
+    encoding = spec.encoding
+    if encoding == "auto":
+        known_caffe = spec.weights != "imagenet" and _digest(path).startswith(CAFFE_FILES)
+        encoding = "caffe" if known_caffe else "rgb"
     about = path.stat()
-    return _from_file(spec, path, (about.st_mtime_ns, about.st_size))
+    return _from_file(path, spec.arch, encoding, (about.st_mtime_ns, about.st_size))
 
 
 _procedural = lru_cache(maxsize=1)(procedural_convolutions)
 
 
 @lru_cache(maxsize=1)
-def _from_file(spec: ModelSpec, path: Path, _state: tuple[int, int]) -> Convolutions:
-    encoding = spec.encoding
-    if encoding == "auto":
-        known_caffe = spec.weights != "imagenet" and _digest(path).startswith(CAFFE_FILES)
-        encoding = "caffe" if known_caffe else "rgb"
-    kernels, biases = _matching(_read(path), spec.arch, path)
+def _from_file(path: Path, arch: Arch, encoding: str, _state: tuple[int, int]) -> Convolutions:
+    kernels, biases = _matching(_read(path), arch, path)
     fold = _fold_caffe if encoding == "caffe" else _fold_rgb
     kernels[0], biases[0] = fold(kernels[0], biases[0])
     caffe = encoding == "caffe"
     return Convolutions(
-        spec.arch,
+        arch,
         kernels,
         biases,
         padding="zeros",
