@@ -22,6 +22,7 @@ from render.farm.events import (
     StageDone,
 )
 from render.farm.gauges import measured
+from render.farm.log import logged
 from render.farm.pool import Pool
 from render.finish import finish_video, lost_pictures
 from render.inputs import are_few, prepare, settled_plan, some
@@ -130,6 +131,7 @@ def run(
         if isinstance(source, ImageSource) and (verify or are_few(plan.total)):
             _take_back(store, list(lost_pictures(job, store)))
         reused = len(store.records)
+        on_event = logged(on_event, store.folder / "log.jsonl")
         on_event(_started(job, plan, store))
         for note in (*prepared.notes, *_damage(store)):
             on_event(Note(note))
@@ -180,7 +182,9 @@ def run(
                 store.drop_stages()
         except BaseException as error:
             interrupted = isinstance(error, KeyboardInterrupt)
-            store.write_summary(summary("incomplete" if interrupted else "failed").to_data())
+            ended = summary("incomplete" if interrupted else "failed").to_data()
+            why = "interrupted" if interrupted else str(error) or type(error).__name__
+            store.write_summary({**ended, "reason": why})
             page.finish()
             raise
         result = summary("incomplete" if driver.failed else "finished")

@@ -129,13 +129,15 @@ class Display:
         self._say(f"{event.frames} frames{shots}{reused}; output in {event.folder}")
         if self._bar is not None:
             self._bar.update(
-                self._task, total=event.frames, completed=event.reused, description="rendering"
+                self._task, total=event.frames, completed=event.reused, description="hiring"
             )
 
     def _greet(self, event: WorkerReady) -> None:
         if event.worker in self._tasks:
             return  # which is ready for the next cell of a study
         self._tasks[event.worker] = []
+        if self._bar is not None:
+            self._bar.update(self._task, description=self._shot, doing=self.doing())
         gpus = f", GPU {', '.join(event.gpus)}" if event.gpus else ""
         self._say(
             f"{event.worker} is ready on {event.node} ({event.device}{gpus}; "

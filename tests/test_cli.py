@@ -130,6 +130,9 @@ def test_programs_are_told_of_what_is_wrong_as_data(job_file):
     result = call("check", job_file, "--json", "output.crf=good", "optimize.steps=3")
     assert result.exit_code == 2
     told = json.loads(result.stdout)
-    assert sorted(problem["key"] for problem in told["problems"]) == ["optimize.steps", "output.crf"]
+    assert sorted(problem["key"] for problem in told["problems"]) == [
+        "optimize.steps",
+        "output.crf",
+    ]
     missing = json.loads(call("plan", job_file, "--json", "input.path=nowhere.mp4").stdout)
     assert "nowhere.mp4" in missing["error"]
