@@ -35,7 +35,7 @@ class Display:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._started = time.monotonic()
+        self._begun = self._started = time.monotonic()
         self._last_line = 0.0
         self._total = 0
         self._reused = 0
@@ -109,7 +109,7 @@ class Display:
                 self._tasks.pop(event.worker, None)
                 self._say(f"{event.worker} died: {event.reason}", "yellow")
             case OutputWritten():
-                self._say(f"wrote {event.path} ({event.frames} frames)")
+                self._end(event)
 
     def doing(self) -> str:
         """What each worker paints: `worker-1: frame 12`; of many workers the first few."""
@@ -143,6 +143,12 @@ class Display:
             f"{event.worker} is ready on {event.node} ({event.device}{gpus}; "
             f"model loaded in {event.seconds:.1f} s)"
         )
+
+    def _end(self, event: OutputWritten) -> None:
+        self._say(f"wrote {event.path} ({event.frames} frames)")
+        if self._bar is not None:
+            took = clock(time.monotonic() - self._begun)
+            self._bar.update(self._task, pace=f"in {took}", doing="")
 
     def _count(self, event: FrameDone | StageDone) -> None:
         """A worker is done with a frame, and with what it was sent before."""
@@ -180,10 +186,9 @@ class Display:
             return ""
         if self._rendered >= frames:
             left = 0
-        clock = f"{int(left) // 3600}:{int(left) // 60 % 60:02}:{int(left) % 60:02}"
         return (
             f"{self._rendered / seconds:.2g} frames/s, "
-            f"{self._evaluations / seconds:.1f} evaluations/s, {clock} left"
+            f"{self._evaluations / seconds:.1f} evaluations/s, {clock(left)} left"
         )
 
     def _say(self, text: str, colour: str | None = None) -> None:
@@ -191,6 +196,12 @@ class Display:
         self._console.print(
             f"[{colour}]{text}[/]" if colour else text, highlight=False, soft_wrap=True
         )
+
+
+def clock(seconds: float) -> str:
+    """Hours, minutes and seconds, `0:02:09`."""
+    whole = round(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
 
 
 def _frame(cell: str, frame: int) -> str:

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from render import estimate as module
 from render.cli import app
-from render.dryrun import clock, dry_run
+from render.dryrun import dry_run
 from render.errors import EngineError
 from render.estimate import Line, estimate, look_ahead
 from render.materials import read_materials
@@ -119,7 +119,3 @@ def test_a_study_is_planned_cell_by_cell(video_job):
     assert [cell["label"] for cell in data["cells"]] == ["style.weight 1", "style.weight 2"]
     assert [cell["frames"] for cell in data["cells"]] == [12, 12]
     assert data["forecast"]["evaluations"] == 2 * (2 * 6 + 10 * 3)
-
-
-def test_time_is_told_in_hours_minutes_and_seconds():
-    assert clock(3729.4) == "1:02:09"

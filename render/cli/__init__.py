@@ -7,7 +7,7 @@ with `--json`. The last line of `run` is always one JSON object with the outcome
 
 from __future__ import annotations
 
-from render.cli import look, machine, paint  # noqa: F401 - they add their commands
+from render.cli import jobs, look, machine  # noqa: F401 - they add their commands
 from render.cli.app import app
 
 __all__ = ["app", "main"]

@@ -1,4 +1,4 @@
-"""Commands that paint."""
+"""Commands that paint what a job, or the line itself, says."""
 
 from __future__ import annotations
 
