@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 
 import pytest
 from conftest import smooth_noise
@@ -76,6 +77,22 @@ def test_more_workers_take_less_time_and_more_memory(video_job, tried):
     assert found.later == pytest.approx(0.01 + 3 * 96 * 54 * 1e-3)
     assert found.memory == pytest.approx(500 * MB + 100 * 96 * 54)
     assert found.warnings == ()
+
+
+def test_a_busy_machine_does_not_make_two_workers_look_faster_than_they_are(
+    video_job, tried, monkeypatch
+):
+    calm = module.try_painting
+
+    def busy(job, materials, contents, at_once):
+        slow = 25 if at_once == 1 else 1
+        trials = calm(job, materials, contents, at_once)
+        return [replace(trial, evaluation=slow * trial.evaluation) for trial in trials]
+
+    monkeypatch.setattr(module, "try_painting", busy)
+    monkeypatch.setattr(module.os, "cpu_count", lambda: 2)
+    found = estimate(ahead(video_job("farm.workers=2")))
+    assert 1 < found.seconds[1] / found.seconds[2] <= 2
 
 
 def test_the_cells_of_a_study_are_counted_together(video_job, tried):
