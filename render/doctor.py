@@ -1,9 +1,10 @@
-"""What works on this machine and what does not, and for each thing missing what to do."""
+"""What works on this machine and what does not, and for each thing missing the command that mends it."""
 
 from __future__ import annotations
 
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -15,6 +16,7 @@ from typing import Literal
 import torch
 from imageio_ffmpeg import get_ffmpeg_exe
 
+from render.assembly import fastest_precision
 from render.errors import RenderError
 from render.farm.cluster import connected, try_actor
 from render.machine import free_memory, memory
@@ -35,7 +37,7 @@ class Finding:
         what: its name.
         state: `ok`; `warning`, if only some jobs suffer; `broken`, if none can run.
         found: what there is.
-        mend: what to do about it; empty where nothing has to be done.
+        mend: the one command that mends it; empty where nothing has to be done.
     """
 
     what: str
@@ -74,20 +76,26 @@ def _python() -> Iterator[Finding]:
 
 def _devices() -> Iterator[Finding]:
     if not torch.cuda.is_available():
-        amx = torch.cpu._is_amx_tile_supported()
-        fast = "bfloat16 (AMX)" if amx else "float32"
-        yield Finding("cpu", "ok", f"{os.cpu_count()} cores; convolutions in {fast}")
-        card = shutil.which("nvidia-smi") is not None
-        mend = "this torch cannot use the NVIDIA driver: install the build for its CUDA version"
-        yield Finding(
-            "gpu", "warning" if card else "ok", "none that torch can use", mend if card else ""
-        )
+        found = f"{os.cpu_count()} cores; {_precision(torch.device('cpu'))}"
+        yield Finding("cpu", "ok", found)
+        if shutil.which("nvidia-smi") is None:
+            yield Finding("gpu", "ok", "none")
+        elif torch.version.cuda is None:
+            mend = "pip install --force-reinstall torch torchvision"
+            yield Finding("gpu", "warning", "there, but this torch is built without CUDA", mend)
+        else:
+            found = f"there, but its driver is too old for CUDA {torch.version.cuda}, or not loaded"
+            yield Finding("gpu", "warning", found, "sudo ubuntu-drivers install")
         return
     for number in range(torch.cuda.device_count()):
         about = torch.cuda.get_device_properties(number)
-        precision = "bfloat16" if about.major >= 8 else "float32"
+        precision = _precision(torch.device("cuda", number))
         memory = about.total_memory / 2**30
         yield Finding(f"gpu {number}", "ok", f"{about.name}, {memory:.0f} GiB; {precision}")
+
+
+def _precision(device: torch.device) -> str:
+    return f"convolutions in {str(fastest_precision(device)).removeprefix('torch.')}"
 
 
 def _ffmpeg() -> Iterator[Finding]:
@@ -108,7 +116,7 @@ def _ffmpeg() -> Iterator[Finding]:
         "encoders",
         "warning" if missing else "ok",
         there + (f"; missing: {', '.join(missing)}" if missing else ""),
-        "set output.codec to one that is there, or " + mend if missing else "",
+        mend if missing else "",
     )
 
 
@@ -123,9 +131,8 @@ def _weights() -> Iterator[Finding]:
         yield Finding(
             "weights",
             "warning",
-            f"none in {folder}; procedural always",
-            "python -c \"import torchvision; torchvision.models.vgg19(weights='DEFAULT')\", or "
-            "model.weights=procedural",
+            f"none in {folder}; model.weights=procedural needs none",
+            "python -c \"import torchvision; torchvision.models.vgg19(weights='DEFAULT')\"",
         )
 
 
@@ -136,16 +143,16 @@ def _room(folder: Path) -> Iterator[Finding]:
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        mend = f"chmod u+w {folder.absolute()}, or run in a folder of your own"
+        mend = f"chmod u+w {shlex.quote(str(folder.absolute()))}"
         yield Finding("writing", "broken", f"{folder.absolute()}: {error.strerror}", mend)
     else:
         yield Finding("writing", "ok", f"{folder.absolute()} can be written")
     free = shutil.disk_usage(folder).free / 1e9
     low = free < LEAST_DISK
-    mend = "free some, or set output.path to another disk"
+    mend = "render run JOB.yaml output.path=/ANOTHER/DISK/out.mp4"
     yield Finding("disk", "warning" if low else "ok", f"{free:.0f} GB free", mend if low else "")
     low = free_memory() / 1e9 < LEAST_MEMORY
-    mend = "set output.size=512 and farm.workers=1"
+    mend = "render run JOB.yaml output.size=512 farm.workers=1"
     found = f"{memory() / 1e9:.0f} GB, {free_memory() / 1e9:.0f} GB of them free"
     yield Finding("memory", "warning" if low else "ok", found, mend if low else "")
 

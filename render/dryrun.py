@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from render.estimate import Estimate, estimate, look_ahead
+from render.progress import clock
 from render.schedule import Forecast, Part, forecast, in_evaluations
 from render.spec.job import Job
 from render.study import Planned, plan_all
@@ -165,9 +166,3 @@ def _show_estimate(found: Estimate, console: Console) -> None:
 
 def _many(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
-
-
-def clock(seconds: float) -> str:
-    """Hours, minutes and seconds, `0:02:09`."""
-    whole = round(seconds)
-    return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"

@@ -135,6 +135,8 @@ def estimate(parts: Sequence[Ahead]) -> Estimate:
     # On one processor workers wait for each other's memory; GPUs do not.
     beside = 1 if gpu else min(here, cores, MOST_AT_ONCE)
     together = Line(try_painting(one.job, materials, contents, beside)) if beside > 1 else alone
+    if together.evaluation(one.largest) < alone.evaluation(one.largest):
+        alone = together  # nobody is slower alone: others were using this machine
     memory = int(max(alone.memory(part.largest) for part in parts))
     room = torch.cuda.get_device_properties(0).total_memory if gpu else free_memory()
     costs = [[_costs(line, part) for part in parts] for line in (alone, together)]

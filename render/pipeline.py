@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -22,6 +22,8 @@ from render.farm.events import (
     StageDone,
 )
 from render.farm.gauges import measured
+from render.farm.log import logged
+from render.farm.pool import Pool
 from render.finish import finish_video, lost_pictures
 from render.inputs import are_few, prepare, settled_plan, some
 from render.ledger import Record
@@ -94,12 +96,13 @@ class Summary:
 
 def run(
     job: Job,
+    pool: Pool | None = None,
     *,
     on_event: OnEvent = lambda _: None,
     fresh: bool = False,
     verify: bool = False,
 ) -> Summary:
-    """Render a job, or finish it where an earlier run left off.
+    """Render a job without a study, or finish it where an earlier run left off.
 
     Every run holds all committed frames, finished videos, and pictures if there are no more than some
     thousand, against their digests, and makes again what differs. `verify` does so with any number of
@@ -107,6 +110,7 @@ def run(
 
     Args:
         job: what to render.
+        pool: where to take workers from; `None`: it has its own.
         on_event: is told what happens, as it happens.
         fresh: throw away what an earlier run made.
         verify: trust nothing that is there.
@@ -127,11 +131,11 @@ def run(
         if isinstance(source, ImageSource) and (verify or are_few(plan.total)):
             _take_back(store, list(lost_pictures(job, store)))
         reused = len(store.records)
+        on_event = logged(on_event, store.folder / "log.jsonl")
         on_event(_started(job, plan, store))
-        for note in (*prepared.notes, *_damage(store)):
+        agreed = [f"{reused} committed frames agree with the ledger"] if verify else []
+        for note in (*prepared.notes, *_damage(store), *agreed):
             on_event(Note(note))
-        if verify:
-            on_event(Note(f"{reused} committed frames agree with the ledger"))
         keep_versions(store.folder, job)
         page = LiveReport(store.folder, source)
         page.update()
@@ -168,8 +172,8 @@ def run(
         store.drop_summary()  # should this run be cut off, no earlier one is to speak for it
         try:
             if reused < plan.total:
-                with connected(job.farm):
-                    driver.run(measured(watch, job.output.path.name))
+                with connected(job.farm), nullcontext(pool) if pool else Pool() as workers:
+                    driver.run(workers, measured(watch, job.output.path.name))
             if not driver.failed:
                 count = plan.total
                 if not isinstance(source, ImageSource):
@@ -177,16 +181,21 @@ def run(
                 on_event(OutputWritten(job.output.path, count))
                 store.drop_stages()
         except BaseException as error:
-            if isinstance(error, KeyboardInterrupt):
-                store.write_summary(summary("incomplete").to_data())
-            else:
-                store.write_summary({**summary("failed").to_data(), "error": str(error)})
+            status, why = _cut_short(error)
+            store.write_summary({**summary(status).to_data(), "error": why})
             page.finish()
             raise
         result = summary("incomplete" if driver.failed else "finished")
         store.write_summary(result.to_data())
         page.finish()
         return result
+
+
+def _cut_short(error: BaseException) -> tuple[Status, str]:
+    """How a run ended that an error ended, and why."""
+    if isinstance(error, KeyboardInterrupt):
+        return "incomplete", "interrupted"
+    return "failed", str(error) or type(error).__name__
 
 
 class _Teller(logging.Handler):

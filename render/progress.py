@@ -35,7 +35,7 @@ class Display:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._started = time.monotonic()
+        self._begun = self._started = time.monotonic()
         self._last_line = 0.0
         self._total = 0
         self._reused = 0
@@ -45,7 +45,7 @@ class Display:
         self._wanted = 0
         self._by_shot: list[list[int]] = []
         self._shot = "rendering"
-        self._tasks: dict[str, list[int]] = {}
+        self._tasks: dict[str, list[tuple[str, int]]] = {}
         self._bar: Progress | None = None
         if console.is_terminal:
             self._bar = Progress(
@@ -83,14 +83,9 @@ class Display:
             case WorkerReady():
                 if not self._evaluations and not self._rendered:
                     self._started = time.monotonic()  # what came before was no painting
-                self._tasks[event.worker] = []
-                gpus = f", GPU {', '.join(event.gpus)}" if event.gpus else ""
-                self._say(
-                    f"{event.worker} is ready on {event.node} ({event.device}{gpus}; "
-                    f"model loaded in {event.seconds:.1f} s)"
-                )
+                self._greet(event)
             case FrameSent():
-                self._tasks.setdefault(event.worker, []).append(event.frame)
+                self._tasks.setdefault(event.worker, []).append((event.cell, event.frame))
             case FrameDone():
                 self._count(event)
                 self._rendered += 1
@@ -103,20 +98,23 @@ class Display:
                 self._count(event)
                 self._tell()
             case FrameRetried():
-                self._say(f"frame {event.frame} failed, trying again: {event.reason}", "yellow")
+                self._say(
+                    f"{_frame(event.cell, event.frame)} failed, trying again: {event.reason}",
+                    "yellow",
+                )
             case FrameFailed():
                 self._failed += 1
-                self._say(f"frame {event.frame} is set aside: {event.reason}", "red")
+                self._say(f"{_frame(event.cell, event.frame)} is set aside: {event.reason}", "red")
             case WorkerLost():
                 self._tasks.pop(event.worker, None)
                 self._say(f"{event.worker} died: {event.reason}", "yellow")
             case OutputWritten():
-                self._say(f"wrote {event.path} ({event.frames} frames)")
+                self._end(event)
 
     def doing(self) -> str:
         """What each worker paints: `worker-1: frame 12`; of many workers the first few."""
         each = [
-            f"{name}: frame {tasks[0]}" if tasks else f"{name}: waiting"
+            f"{name}: {_frame(*tasks[0])}" if tasks else f"{name}: waiting"
             for name, tasks in self._tasks.items()
         ]
         more = len(each) - MOST_WORKERS
@@ -131,15 +129,34 @@ class Display:
         self._say(f"{event.frames} frames{shots}{reused}; output in {event.folder}")
         if self._bar is not None:
             self._bar.update(
-                self._task, total=event.frames, completed=event.reused, description="rendering"
+                self._task, total=event.frames, completed=event.reused, description="hiring"
             )
+
+    def _greet(self, event: WorkerReady) -> None:
+        if event.worker in self._tasks:
+            return  # which is ready for the next cell of a study
+        self._tasks[event.worker] = []
+        if self._bar is not None:
+            self._bar.update(self._task, description=self._shot, doing=self.doing())
+        gpus = f", GPU {', '.join(event.gpus)}" if event.gpus else ""
+        self._say(
+            f"{event.worker} is ready on {event.node} ({event.device}{gpus}; "
+            f"model loaded in {event.seconds:.1f} s)"
+        )
+
+    def _end(self, event: OutputWritten) -> None:
+        self._say(f"wrote {event.path} ({event.frames} frames)")
+        if self._bar is not None:
+            took = clock(time.monotonic() - self._begun)
+            self._bar.update(self._task, pace=f"in {took}", doing="")
 
     def _count(self, event: FrameDone | StageDone) -> None:
         """A worker is done with a frame, and with what it was sent before."""
         self._evaluations += event.evaluations
         tasks = self._tasks.setdefault(event.worker, [])
-        if event.frame in tasks:  # after a fault it may have been sent twice
-            del tasks[: len(tasks) - tasks[::-1].index(event.frame)]
+        done = event.cell, event.frame
+        if done in tasks:  # after a fault it may have been sent twice
+            del tasks[: len(tasks) - tasks[::-1].index(done)]
 
     def _tell(self) -> None:
         done = self._reused + self._rendered
@@ -169,10 +186,9 @@ class Display:
             return ""
         if self._rendered >= frames:
             left = 0
-        clock = f"{int(left) // 3600}:{int(left) // 60 % 60:02}:{int(left) % 60:02}"
         return (
             f"{self._rendered / seconds:.2g} frames/s, "
-            f"{self._evaluations / seconds:.1f} evaluations/s, {clock} left"
+            f"{self._evaluations / seconds:.1f} evaluations/s, {clock(left)} left"
         )
 
     def _say(self, text: str, colour: str | None = None) -> None:
@@ -180,3 +196,13 @@ class Display:
         self._console.print(
             f"[{colour}]{text}[/]" if colour else text, highlight=False, soft_wrap=True
         )
+
+
+def clock(seconds: float) -> str:
+    """Hours, minutes and seconds, `0:02:09`."""
+    whole = round(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
+
+
+def _frame(cell: str, frame: int) -> str:
+    return f"frame {frame} of {cell}" if cell else f"frame {frame}"

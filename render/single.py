@@ -69,11 +69,14 @@ def preview(job: Job, frames: Sequence[int], size: int = PREVIEW_SIZE) -> list[P
 
 
 def _smaller(job: Job, size: int) -> Job:
+    """The job at a smaller size, with all of this machine: at another size no bytes are to be equal."""
     effort = min(job.optimize.evaluations, PREVIEW_EVALUATIONS)
+    cpus = max(job.farm.cpus_per_worker, os.cpu_count() or 1)
     return job.model_copy(
         update={
             "output": job.output.model_copy(update={"size": size, "height": None}),
             "optimize": job.optimize.model_copy(update={"evaluations": effort}),
+            "farm": job.farm.model_copy(update={"cpus_per_worker": cpus}),
         }
     )
 

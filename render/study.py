@@ -22,9 +22,8 @@ from render.farm.events import (
     OutputWritten,
     RunStarted,
     StageDone,
-    WorkerLost,
-    WorkerReady,
 )
+from render.farm.pool import Pool
 from render.inputs import Prepared, prepare
 from render.media.frames import Pixels
 from render.media.images import ImageSource
@@ -40,8 +39,8 @@ from render.spec.study import Cell, axis_lengths, expand_study
 from render.spec.url import AnyPath
 from render.store import store_folder
 
-MOST_AT_ONCE = 64
-"""Cells that are rendered side by side at most: each has a thread here, and workers of its own."""
+MOST_WORKERS = 64
+"""Workers at most: each of them may have a cell for itself, and every cell has a thread here."""
 MOST_COLUMNS = 8
 """Columns up to which a grid is shown as a grid."""
 
@@ -78,7 +77,8 @@ def run(
     reused = 0 if fresh else sum(_finished(cell) for cell in cells)
     on_event(RunStarted(total, reused, 1, len(cells), folder))
     with connected(job.farm):
-        summaries = _render_all(cells, _at_once(job), on_event, fresh=fresh, verify=verify)
+        workers = muster(job.farm, MOST_WORKERS).workers
+        summaries = _render_all(cells, workers, on_event, fresh=fresh, verify=verify)
     pictures = [(cell.label, picture) for cell in cells for picture in _first_picture(cell)]
     if pictures:
         sheet = folder / "contact_sheet.png"
@@ -90,38 +90,36 @@ def run(
 
 
 def _render_all(
-    cells: Sequence[Cell], at_once: int, on_event: OnEvent, *, fresh: bool, verify: bool
+    cells: Sequence[Cell], workers: int, on_event: OnEvent, *, fresh: bool, verify: bool
 ) -> list[Summary]:
-    """Render the cells, some side by side; an error or an interrupt ends them all."""
+    """Render the cells with so many workers for all; an error or an interrupt ends them all."""
+    pool = Pool(workers)
     turn, stop = threading.Lock(), threading.Event()
 
-    def render(number: int, cell: Cell) -> Summary:
+    def render(cell: Cell) -> Summary:
         def tell(event: Event) -> None:
             if stop.is_set():
                 raise KeyboardInterrupt  # as if this thread had been interrupted: it tidies up
             if not isinstance(event, Note | RunStarted):
                 with turn:
-                    on_event(_of_cell(event, number, cell.label))
+                    on_event(_of_cell(event, cell.label))
 
-        return pipeline.run(cell.job, on_event=tell, fresh=fresh, verify=verify)
+        return pipeline.run(cell.job, pool, on_event=tell, fresh=fresh, verify=verify)
 
-    pool = ThreadPoolExecutor(at_once)
-    calls = [pool.submit(render, number, cell) for number, cell in enumerate(cells)]
+    # One more than can have a worker: it makes ready meanwhile.
+    threads = ThreadPoolExecutor(workers + 1)
+    calls = [threads.submit(render, cell) for cell in cells]
     try:
         for call in as_completed(calls):
             call.result()
     except BaseException:
         stop.set()
+        pool.close()
         raise
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        threads.shutdown(wait=True, cancel_futures=True)
+        pool.close()
     return [call.result() for call in calls]
-
-
-def _at_once(job: Job) -> int:
-    """Cells that are rendered side by side: as many as there can be workers, and one that waits."""
-    workers = job.farm.workers
-    return muster(job.farm, MOST_AT_ONCE - 1).workers + 1 if workers == "auto" else workers
 
 
 def _prepared(cell: Cell) -> Prepared:
@@ -176,15 +174,13 @@ def plan_all(job: Job) -> list[Planned]:
     return planned
 
 
-def _of_cell(event: Event, number: int, label: str) -> Event:
-    """The event, with the cell where it names a worker or a reason."""
+def _of_cell(event: Event, label: str) -> Event:
+    """The event, with the cell where it names a frame."""
     match event:
-        case FrameFailed() | FrameRetried():
-            return replace(event, reason=f"cell {label}: {event.reason}")
+        case FrameSent() | FrameDone() | StageDone() | FrameFailed() | FrameRetried():
+            return replace(event, cell=label)
         case OutputWritten():
             return Note(f"cell {label}: finished, in {event.path}")
-        case WorkerReady() | WorkerLost() | FrameSent() | FrameDone() | StageDone():
-            return replace(event, worker=f"cell {number} {event.worker}")
     return event
 
 

@@ -7,6 +7,7 @@ import re
 import socket
 import urllib.error
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -32,6 +33,8 @@ CAFFE_FILES = ("d01eb7cb", "00b39a1b")
 def load_convolutions(spec: ModelSpec, layers: Collection[str]) -> Convolutions:
     """The weights that `spec` asks for, any normalisation of pixels folded into the first layer.
 
+    The last ones are kept: a worker's next job most often asks for the same.
+
     Args:
         spec: which network, and where its weights come from.
         layers: the layers that will be asked for; what lies deeper may be left out.
@@ -39,20 +42,28 @@ def load_convolutions(spec: ModelSpec, layers: Collection[str]) -> Convolutions:
     Raises:
         WeightsError: they cannot be had, or are those of something else.
     """
-    if spec.weights == "procedural":
-        return procedural_convolutions(spec.arch, depth(spec.arch, layers))
     path = fetch_weights(spec)
-    assert path is not None
+    if path is None:
+        return _procedural(spec.arch, depth(spec.arch, layers))
     encoding = spec.encoding
     if encoding == "auto":
         known_caffe = spec.weights != "imagenet" and _digest(path).startswith(CAFFE_FILES)
         encoding = "caffe" if known_caffe else "rgb"
-    kernels, biases = _matching(_read(path), spec.arch, path)
+    about = path.stat()
+    return _from_file(path, spec.arch, encoding, (about.st_mtime_ns, about.st_size))
+
+
+_procedural = lru_cache(maxsize=1)(procedural_convolutions)
+
+
+@lru_cache(maxsize=1)
+def _from_file(path: Path, arch: Arch, encoding: str, _state: tuple[int, int]) -> Convolutions:
+    kernels, biases = _matching(_read(path), arch, path)
     fold = _fold_caffe if encoding == "caffe" else _fold_rgb
     kernels[0], biases[0] = fold(kernels[0], biases[0])
     caffe = encoding == "caffe"
     return Convolutions(
-        spec.arch,
+        arch,
         kernels,
         biases,
         padding="zeros",

@@ -123,3 +123,16 @@ def test_submitting_needs_a_cluster_and_a_file_inside_the_folder(job_file, tmp_p
     assert result.exit_code == 2
     assert "lies outside" in result.stderr
     assert os.fspath(elsewhere) in result.stderr
+
+
+def test_programs_are_told_of_what_is_wrong_as_data(job_file):
+    assert json.loads(call("check", job_file, "--json").stdout) == {"problems": []}
+    result = call("check", job_file, "--json", "output.crf=good", "optimize.steps=3")
+    assert result.exit_code == 2
+    told = json.loads(result.stdout)
+    assert sorted(problem["key"] for problem in told["problems"]) == [
+        "optimize.steps",
+        "output.crf",
+    ]
+    missing = json.loads(call("plan", job_file, "--json", "input.path=nowhere.mp4").stdout)
+    assert "nowhere.mp4" in missing["error"]

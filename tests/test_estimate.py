@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 
 import pytest
 from conftest import smooth_noise
@@ -9,7 +10,7 @@ from typer.testing import CliRunner
 
 from render import estimate as module
 from render.cli import app
-from render.dryrun import clock, dry_run
+from render.dryrun import dry_run
 from render.errors import EngineError
 from render.estimate import Line, estimate, look_ahead
 from render.materials import read_materials
@@ -78,6 +79,22 @@ def test_more_workers_take_less_time_and_more_memory(video_job, tried):
     assert found.warnings == ()
 
 
+def test_a_busy_machine_does_not_make_two_workers_look_faster_than_they_are(
+    video_job, tried, monkeypatch
+):
+    calm = module.try_painting
+
+    def busy(job, materials, contents, at_once):
+        slow = 25 if at_once == 1 else 1
+        trials = calm(job, materials, contents, at_once)
+        return [replace(trial, evaluation=slow * trial.evaluation) for trial in trials]
+
+    monkeypatch.setattr(module, "try_painting", busy)
+    monkeypatch.setattr(module.os, "cpu_count", lambda: 2)
+    found = estimate(ahead(video_job("farm.workers=2")))
+    assert 1 < found.seconds[1] / found.seconds[2] <= 2
+
+
 def test_the_cells_of_a_study_are_counted_together(video_job, tried):
     alone = estimate(ahead(video_job("farm.workers=1")))
     both = estimate(ahead(video_job("farm.workers=1", "study={style.weight: [1, 2]}")))
@@ -119,7 +136,3 @@ def test_a_study_is_planned_cell_by_cell(video_job):
     assert [cell["label"] for cell in data["cells"]] == ["style.weight 1", "style.weight 2"]
     assert [cell["frames"] for cell in data["cells"]] == [12, 12]
     assert data["forecast"]["evaluations"] == 2 * (2 * 6 + 10 * 3)
-
-
-def test_time_is_told_in_hours_minutes_and_seconds():
-    assert clock(3729.4) == "1:02:09"

@@ -214,6 +214,10 @@ def test_masks_travel_with_their_frames(images_job, tmp_path):
 class Stumbling(Worker):
     """Fails or dies at frame 3 until a file says that it did so often enough."""
 
+    def load(self, job, materials):
+        self._job = job
+        return super().load(job, materials)
+
     def paint(self, task):
         log = self._job.output.path.with_suffix(".log")
         if task.frame.index == 3:

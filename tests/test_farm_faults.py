@@ -56,14 +56,22 @@ def once(job):
     return True
 
 
-class Hanging(Worker):
+class Faulty(Worker):
+    """Knows its job, to do wrong once in it."""
+
+    def load(self, job, materials):
+        self._job = job
+        return super().load(job, materials)
+
+
+class Hanging(Faulty):
     def paint(self, task):
         if task.frame.index == 3 and once(self._job):
             time.sleep(3600)
         return super().paint(task)
 
 
-class Late(Worker):
+class Late(Faulty):
     """Answers once for an attempt that was given up."""
 
     def paint(self, task):
@@ -76,17 +84,17 @@ class Late(Worker):
 class Slow(Worker):
     """Hangs while it loads its model, the first time."""
 
-    def load(self):
-        if once(self._job):
+    def load(self, job, materials):
+        if once(job):
             time.sleep(3600)
-        return super().load()
+        return super().load(job, materials)
 
 
 class Short(Worker):
     """Its device has room for nothing at frame 3, and its numbers run away at frame 7."""
 
-    def load(self):
-        ready = super().load()
+    def load(self, job, materials):
+        ready = super().load(job, materials)
         honest = self._rescuer._painter.paint
 
         def paint(*given, index, **others):
@@ -103,9 +111,8 @@ class Short(Worker):
 class Astray(Worker):
     """Finds other weights on its node than the driver has."""
 
-    def load(self):
-        self._materials = replace(self._materials, weights="0" * 64)
-        return super().load()
+    def load(self, job, materials):
+        return super().load(job, replace(materials, weights="0" * 64))
 
 
 def test_a_hung_worker_is_replaced_and_its_unit_goes_on(monkeypatch, video_job):

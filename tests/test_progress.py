@@ -1,12 +1,21 @@
 """What a person sees of a run."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from render.farm.events import FrameDone, FrameFailed, FrameSent, RunStarted, WorkerLost
+from render.farm.events import (
+    FrameDone,
+    FrameFailed,
+    FrameSent,
+    OutputWritten,
+    RunStarted,
+    WorkerLost,
+    WorkerReady,
+)
 from render.progress import Display
 
 
@@ -88,3 +97,25 @@ def test_the_time_left_is_seen_on_a_terminal_of_80_columns():
     line = next(part for part in reversed(screen.getvalue().splitlines()) if "shot" in part)
     assert "shot 1/2: 120/140" in line
     assert " left" in line
+
+
+def test_the_bar_ends_with_the_time_that_all_took(monkeypatch):
+    screen, now = io.StringIO(), iter([100.0])
+    monkeypatch.setattr("render.progress.time.monotonic", lambda: next(now, 3829.4))
+    console = Console(file=screen, width=80, force_terminal=True, color_system=None)
+    with Display(console) as display:
+        display(RunStarted(1, 0, 1, 1, Path("out")))
+        display(WorkerReady("worker-1", "here", 1, "cpu", (), 2.0))
+        display(done(0))
+        display(OutputWritten(Path("out.mp4"), 1))
+    assert "1/1 in 1:02:09" in screen.getvalue()
+
+
+def test_cells_of_a_study_are_told_by_name_and_their_workers_greeted_once(shown):
+    display, log = shown
+    for cell in ("swirls", "facets"):
+        display(WorkerReady("worker-1", "here", 1, "cpu", (), 2.0))
+        display(FrameSent(0, 0, 0, "worker-1", cell))
+        assert display.doing() == f"worker-1: frame 0 of {cell}"
+        display(replace(done(0), cell=cell))
+    assert log.getvalue().count("is ready") == 1

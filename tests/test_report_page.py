@@ -9,6 +9,8 @@ from conftest import smooth_noise
 from PIL import Image
 
 from render.errors import OutputError
+from render.farm.events import FrameRetried
+from render.farm.log import logged
 from render.inputs import prepare
 from render.ledger import Record
 from render.media.stills import encode_png
@@ -54,6 +56,8 @@ def output(images_job, tmp_path):
             name = prepared.source.name(frame)
             (job.output.path / name).write_bytes(png)
             store.record([Record(frame, name, hashlib.sha256(png).hexdigest(), info)])
+        retried = FrameRetried(1, 1, f"<script>alert(4)</script> {HOSTILE}")
+        logged(lambda _: None, store.folder / "log.jsonl")(retried)
         store.write_summary(
             {
                 "status": "incomplete",
@@ -96,6 +100,7 @@ def test_hostile_names_are_shown_and_do_nothing(browser, output):
         _ = browser.switch_to.alert
     assert browser.find_element("css selector", ".pair figcaption").text.startswith("0" + HOSTILE)
     assert f"<script>alert(3)</script> {HOSTILE}" in browser.find_element("tag name", "body").text
+    assert "<script>alert(4)</script>" in browser.find_element("tag name", "body").text
     assert len(browser.find_elements("tag name", "script")) == 1
     assert browser.find_elements("css selector", "[onerror]") == []
 

@@ -8,11 +8,12 @@ from subprocess import PIPE
 
 import numpy as np
 import pytest
-from conftest import smooth_noise
+from conftest import of, smooth_noise
 from PIL import Image
 
+from render import pipeline
 from render.errors import SourceError
-from render.farm.events import FrameFailed, RunStarted
+from render.farm.events import FrameDone, FrameFailed, RunStarted, WorkerReady
 from render.report.sheet import GAP, LONG_SIDE, contact_sheet
 from render.spec.load import dump_job
 from render.study import run
@@ -59,12 +60,26 @@ def test_failures_of_one_frame_in_several_cells_are_told_one_by_one(images_job, 
         ("style.weight 9", 1),
     ]
     assert (summary.status, summary.frames_total, summary.frames_done) == ("incomplete", 4, 2)
-    told = [event.reason for event in events if isinstance(event, FrameFailed)]
-    assert sorted(reason.split(":")[0] for reason in told) == [
-        "cell style.weight 2",
-        "cell style.weight 9",
+    told = [(event.cell, event.frame) for event in of(FrameFailed, events)]
+    assert sorted(told) == [("style.weight 2", 1), ("style.weight 9", 1)]
+    assert [event.frames for event in of(RunStarted, events)] == [4]
+
+
+def test_cells_share_workers_and_are_painted_as_alone(cluster, images_job, folder):
+    job = images_job(folder, "study={seed: [1, 2, 3, 4, 5]}", "farm.workers=2")
+    events = []
+    assert run(job, on_event=events.append).status == "finished"
+    ready = of(WorkerReady, events)
+    assert len(ready) == 5
+    assert len({event.process for event in ready}) == 2
+    assert {event.worker for event in ready} == {"worker-1", "worker-2"}
+    assert sorted(event.cell for event in of(FrameDone, events)) == [
+        f"seed {n}" for n in range(1, 6)
     ]
-    assert [event.frames for event in events if isinstance(event, RunStarted)] == [4]
+    alone = images_job(folder, "seed=5", output="alone")
+    pipeline.run(alone)
+    (cell,) = job.output.path.glob("004-*/one.png")
+    assert cell.read_bytes() == (alone.output.path / "one.png").read_bytes()
 
 
 def test_a_cell_that_cannot_be_rendered_is_named_before_any_work(images_job, folder):

@@ -27,6 +27,7 @@ from render.bench.simulation import World, simulate
 from render.farm.cluster import connected
 from render.farm.driver import Driver
 from render.farm.events import Event, FrameDone, WorkerReady
+from render.farm.pool import Pool
 from render.inputs import Prepared, settled_plan
 from render.materials import read_materials
 from render.media.frames import Pixels
@@ -139,8 +140,8 @@ def schedule(folder: Path, images: int) -> Scheduled:
         plan = settled_plan(job, prepared, store)
         listed = time.monotonic() - begun
         driver = Driver(job, plan, source, prepared.materials, store, Dropped())
-        with connected(job.farm):
-            driver.run(clock)
+        with connected(job.farm), Pool() as workers:
+            driver.run(workers, clock)
         assert len(store.records) == images, "pictures were lost"
     again = time.monotonic()
     summary = run(job)

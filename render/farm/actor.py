@@ -123,11 +123,9 @@ class BatchReply:
 
 
 class Worker:
-    """The actor's body; `farm.driver` makes it a Ray actor with the job's resources."""
+    """The actor's body; `farm.hands` makes it a Ray actor with the job's resources."""
 
-    def __init__(self, job: Job, materials: Materials) -> None:
-        self._job = job
-        self._materials = materials
+    def __init__(self) -> None:
         self._rescuer: Rescuer | None = None
         self._last: dict[tuple[int, int], tuple[int, Previous]] = {}
 
@@ -135,20 +133,21 @@ class Worker:
         """Where this worker runs."""
         return Placed(ray.get_runtime_context().get_node_id())
 
-    def load(self) -> Ready:
-        """Load the model, once; apart from the constructor so that its errors arrive as themselves.
+    def load(self, job: Job, materials: Materials) -> Ready:
+        """Make ready for a job, after another it may be, whose model is kept if it is the same.
 
         Raises:
             WeightsError: the model cannot be loaded, or its weights are not those of the driver.
         """
         started = time.monotonic()
+        self._rescuer = None
+        self._last.clear()
         # Ray hides no GPU from a worker that asked for none.
-        device = settle(self._job.farm.cpus_per_worker, gpu=bool(ray.get_gpu_ids()))
-        materials = self._materials
-        if self._job.engine == "vgg":
-            check_weights(self._job.model, materials.weights)
+        device = settle(job.farm.cpus_per_worker, gpu=bool(ray.get_gpu_ids()))
+        if job.engine == "vgg":
+            check_weights(job.model, materials.weights)
         self._rescuer = Rescuer(
-            self._job, lambda job: Painter(job, materials.styles, device, materials.extras)
+            job, lambda job: Painter(job, materials.styles, device, materials.extras)
         )
         name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
         gpus = tuple(str(gpu) for gpu in ray.get_gpu_ids())

@@ -6,7 +6,6 @@ begun and how many frames wait at a worker changes only the time that it takes.
 
 from __future__ import annotations
 
-import itertools
 import time
 
 import ray
@@ -15,7 +14,7 @@ from ray.exceptions import RayActorError, RayError, RayTaskError
 from render.errors import FarmError
 from render.farm.actor import BatchReply, BatchTask, Placed, Ready, Reply
 from render.farm.attempts import Attempts, failure_limit
-from render.farm.cluster import muster
+from render.farm.cluster import Crew, muster
 from render.farm.events import (
     Event,
     FrameFailed,
@@ -27,9 +26,10 @@ from render.farm.events import (
     WorkerReady,
 )
 from render.farm.faults import cause_of_death, first_line, own_error, told, took_its_node
-from render.farm.hands import Hand, hire
+from render.farm.hands import Hand
 from render.farm.lanes import Lanes
 from render.farm.pictures import Pictures, PictureSource
+from render.farm.pool import Pool
 from render.farm.work import Errand, Fault, Work
 from render.materials import Materials
 from render.media.frames import FrameError
@@ -73,7 +73,6 @@ class Driver:
         self._limit = failure_limit(job.farm.max_failed, plan.total)
         self._job = job
         self._attempts = Attempts(job.farm.retries, job.farm.losses)
-        self._names = (f"worker-{number}" for number in itertools.count(1))
         self._hands: list[Hand] = []
         self._materials = materials
         self._work: Work
@@ -82,22 +81,25 @@ class Driver:
         else:
             self._work = Pictures(job, source, store, self.failed, keeper)
 
-    def run(self, on_event: OnEvent) -> None:
+    def run(self, pool: Pool, on_event: OnEvent) -> None:
         """Work until every frame is committed or set aside, or too many are set aside.
+
+        Args:
+            pool: where workers come from; they go back to it, or it ends them.
+            on_event: is told what happens.
 
         Raises:
             FarmError: the cluster has not what the job needs, or its workers keep dying.
             WeightsError: a worker cannot load the model.
         """
         self._on_event = on_event
+        self._pool = pool
         crew = muster(self._job.farm, self._work.places())
         self.workers = crew.workers
-        job, materials = ray.put(self._job), ray.put(self._materials)
+        self._given = ray.put(self._job), ray.put(self._materials)
         try:
             while (places := self._work.places()) and not self._gave_up:
-                while len(self._hands) < min(crew.workers, places):
-                    avoided = self._attempts.avoided(_nodes())
-                    self._hands.append(hire(next(self._names), crew, avoided, job, materials))
+                self._hire(crew, min(crew.workers, places))
                 for hand in self._hands:
                     self._feed(hand)
                 self._collect()
@@ -107,7 +109,23 @@ class Driver:
         finally:
             self._work.close()
             for hand in self._hands:
-                ray.kill(hand.actor)
+                pool.give_back(hand)
+
+    def _hire(self, crew: Crew, most: int) -> None:
+        """Take so many workers, as far as there are; other jobs may have those that are left over."""
+        while len(self._hands) < most:
+            avoided = self._attempts.avoided(_nodes())
+            hand = self._pool.take(crew, avoided, wait=not self._hands)
+            if hand is None:
+                break
+            self._hands.append(hand)
+            if hand.node is not None:  # it runs already, for another job until now
+                hand.send(hand.actor.load.remote(*self._given), None)
+        idle = [hand for hand in self._hands if hand.ready and not hand.calls]
+        for hand in idle[: max(0, len(self._hands) - most)]:
+            self._hands.remove(hand)
+            self._release(hand)
+            self._pool.give_back(hand)
 
     def _feed(self, hand: Hand) -> None:
         """Give a worker errands until as many wait at it as may."""
@@ -168,7 +186,7 @@ class Driver:
         match answer:
             case Placed(node):
                 hand.node = node
-                hand.send(hand.actor.load.remote(), None)
+                hand.send(hand.actor.load.remote(*self._given), None)
             case Ready():
                 hand.ready = True
                 self._on_event(
@@ -210,7 +228,7 @@ class Driver:
             self._charge_all(hand.errands[0], f"its worker died: {reason}")
         self._release(hand)
         self._hands.remove(hand)
-        ray.kill(hand.actor)
+        self._pool.end(hand)
         self._attempts.lost(hand.node, reason)
 
     def _release(self, hand: Hand, *others: Errand) -> None:

@@ -71,12 +71,14 @@ class FrameSent:
         stage: from 0.
         shot: number of its shot.
         worker: who paints it.
+        cell: label of the study's cell that it belongs to; empty: there is no study.
     """
 
     frame: int
     stage: int
     shot: int
     worker: str
+    cell: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ class FrameDone:
         seconds: time that painting took.
         evaluations: evaluations that it took.
         loss: parts of the final loss by name.
+        cell: label of the study's cell that it belongs to; empty: there is no study.
     """
 
     frame: int
@@ -100,6 +103,7 @@ class FrameDone:
     seconds: float
     evaluations: int
     loss: Mapping[str, float]
+    cell: str = ""
 
 
 @dataclass(frozen=True)
@@ -112,6 +116,7 @@ class StageDone:
         worker: who painted it.
         evaluations: evaluations that it took.
         seconds: time that painting took.
+        cell: label of the study's cell that it belongs to; empty: there is no study.
     """
 
     frame: int
@@ -119,6 +124,7 @@ class StageDone:
     worker: str
     evaluations: int
     seconds: float
+    cell: str = ""
 
 
 @dataclass(frozen=True)
@@ -129,11 +135,13 @@ class FrameRetried:
         frame: index in the source.
         attempt: number of the attempt that failed, from 1.
         reason: why.
+        cell: label of the study's cell that it belongs to; empty: there is no study.
     """
 
     frame: int
     attempt: int
     reason: str
+    cell: str = ""
 
 
 @dataclass(frozen=True)
@@ -143,10 +151,12 @@ class FrameFailed:
     Attributes:
         frame: index in the source.
         reason: why.
+        cell: label of the study's cell that it belongs to; empty: there is no study.
     """
 
     frame: int
     reason: str
+    cell: str = ""
 
 
 @dataclass(frozen=True)

@@ -56,15 +56,13 @@ class Hand:
         return max(0.0, self.since + timeout - time.monotonic())
 
 
-def hire(
-    name: str, crew: Crew, avoided: Collection[str], job: ray.ObjectRef, materials: ray.ObjectRef
-) -> Hand:
+def hire(name: str, crew: Crew, avoided: Collection[str]) -> Hand:
     """A new worker, not on one of the avoided nodes, that is about to say where it runs."""
     # Restarts and retries are the driver's: Ray's own would run a constructor and know no chain.
     options: dict[str, Any] = {"max_restarts": 0, "max_task_retries": 0}
     if avoided:
         options["label_selector"] = {"ray.io/node-id": f"!in({', '.join(avoided)})"}
     actor = ray.remote(num_cpus=crew.cpus, num_gpus=crew.gpus, **options)(Worker)
-    hand = Hand(name, actor.remote(job, materials))
+    hand = Hand(name, actor.remote())
     hand.send(hand.actor.place.remote(), None)
     return hand

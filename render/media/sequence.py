@@ -40,7 +40,7 @@ class SequenceSource:
         """What a person should know about this input, one sentence each."""
         gaps = [
             f"{before} is followed by {after}"
-            for before, after in pairwise(self.pictures.paths)
+            for before, after in pairwise(picture.name for picture in self.pictures.pictures)
             if _number(after) - _number(before) > 1
         ]
         if not gaps:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from render.spec.url import AnyPath, Url
 MOST_READ = 2_000_000
 """Bytes of a ledger of pictures that a report is made of: some thousand of them."""
 
+MOST_MENDED = 100
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -38,6 +41,7 @@ class Facts:
         summary: how the last run ended; empty while the first one is running.
         versions: program and libraries that the last run had, by name.
         metrics: what was measured of each frame; empty if nothing was.
+        mended: the last faults that did not cost a frame, as the log has them.
     """
 
     folder: Path
@@ -49,6 +53,7 @@ class Facts:
     summary: Mapping[str, Any]
     versions: Mapping[str, str]
     metrics: Sequence[Mapping[str, Any]]
+    mended: Sequence[Mapping[str, Any]]
 
     @property
     def frames(self) -> list[int]:
@@ -106,6 +111,7 @@ def read_facts(output: Path) -> Facts:
         summary,
         _json(folder / "versions.json") or {},
         (_json(folder / "metrics.json") or {}).get("per_frame", []),
+        _mended(folder),
     )
 
 
@@ -129,6 +135,18 @@ def _json(path: Path) -> Any:  # noqa: ANN401
     with suppress(OSError, ValueError):
         return json.loads(path.read_text())
     return None
+
+
+def _mended(folder: Path) -> list[Mapping[str, Any]]:
+    """Attempts that were tried again and workers that were replaced, as the log has them."""
+    found: deque[Mapping[str, Any]] = deque(maxlen=MOST_MENDED)
+    with suppress(OSError), (folder / "log.jsonl").open() as lines:
+        for line in lines:
+            with suppress(ValueError, TypeError):
+                entry = json.loads(line)
+                if entry.get("event") in ("FrameRetried", "WorkerLost"):
+                    found.append(entry)
+    return list(found)
 
 
 def _place(folder: Path, job: Job) -> AnyPath:

@@ -89,6 +89,11 @@ def _page(facts: Facts, gallery: Gallery, *, live: bool) -> str:
         charts=_charts(facts),
         failures=failures[:MOST_FAILURES],
         more_failures=max(0, len(failures) - MOST_FAILURES),
+        reason=facts.summary.get("error", ""),
+        mended=[
+            (each["at"], each.get("worker", f"frame {each.get('frame')}"), each.get("reason", ""))
+            for each in facts.mended
+        ],
         versions=facts.versions,
         procedural=facts.job.model.weights == "procedural" and facts.job.engine == "vgg",
         settings=dump_job(facts.job),

@@ -1,0 +1,79 @@
+"""Commands that look at a job before it is rendered, or at what became of it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from render.cli.app import AsJson, JobFile, Output, Overrides, app, reported, tell
+from render.spec.load import load_job
+
+
+@app.command()
+def plan(
+    job_file: JobFile,
+    overrides: Overrides = None,
+    measure: Annotated[
+        bool, typer.Option(help="Try a little painting, to estimate time and memory.")
+    ] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a job would render, how long it takes and how much memory; render nothing."""
+    from render.dryrun import dry_run  # noqa: PLC0415 - torch takes seconds to load
+
+    with reported(as_json=as_json):
+        found = dry_run(load_job(job_file, list(overrides or [])), measure=measure)
+    if as_json:
+        tell(found.to_data())
+    else:
+        found.show(Console())
+
+
+@app.command()
+def check(job_file: JobFile, overrides: Overrides = None, as_json: AsJson = False) -> None:
+    """Check a job file; open nothing that it names."""
+    with reported(as_json=as_json):
+        load_job(job_file, list(overrides or []))
+    if as_json:
+        tell({"problems": []})
+    else:
+        print(f"{job_file}: ok")
+
+
+@app.command()
+def metrics(
+    output: Output,
+    as_json: AsJson = False,
+    true_flow: Annotated[
+        bool,
+        typer.Option("--true-flow", help="The source is the sample clip, whose motion is known."),
+    ] = False,
+) -> None:
+    """Measure how calm, sharp and stylised a finished video is, against its source."""
+    from render.measuring import measure_output, table  # noqa: PLC0415
+
+    with reported(as_json=as_json):
+        measured = measure_output(output, true_flow=true_flow).metrics
+    if as_json:
+        tell({**measured.to_data(), "per_frame": measured.frames_to_data()})
+        return
+    rows = Table(show_header=False, box=None)
+    for name, value in table(measured):
+        rows.add_row(name, value)
+    Console().print(rows)
+
+
+@app.command()
+def report(output: Output, as_json: AsJson = False) -> None:
+    """Write the report of an output again, and print its path."""
+    from render.report.page import write_report  # noqa: PLC0415
+
+    with reported(as_json=as_json):
+        path = write_report(output)
+    if as_json:
+        tell({"report": str(path)})
+    else:
+        print(path)
