@@ -1,23 +1,34 @@
 """The engine as a whole, on small pictures."""
 
 import dataclasses
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from render.errors import EngineError
 from render.style.colour import palette
 from render.style.keeping import Keeping, luma
 from render.style.objective import Objective, Pull, Region, Weights
 from render.style.procedural import procedural_convolutions
-from render.style.pyramid import resize
-from render.style.stylizer import Budget, Stylizer
+from render.style.pyramid import resize, to_tensor
+from render.style.stylizer import MARGIN, Budget, Stylizer
 from render.style.targets import Binding, StylePicture, Styles
 from render.style.vgg import Vgg
 
 CPU = torch.device("cpu")
-GOLDEN = [10.0, 0.4133, 0.2922, 0.2784]
-ADAM_GOLDEN = [10.0, 1.2711, 0.3774, 0.3150]
+ASSETS = Path(__file__).parents[1] / "jobs" / "assets"
+GOLDEN = {
+    ("lbfgs", "float32"): (0.4329, 0.2940, 0.2787),
+    ("lbfgs", "bfloat16"): (0.4348, 0.2954, 0.2856),
+    ("adam", "float32"): (1.2711, 0.3812, 0.3150),
+    ("adam", "bfloat16"): (1.2704, 0.3813, 0.3152),
+}
+"""The loss at evaluations 10, 50 and 100, by optimiser and precision."""
+TOLERANCE = {"float32": 0.03, "bfloat16": 0.06}
+"""Of golden losses, as a share: other processors round otherwise, and that grows along the way."""
 WEIGHTS = Weights({"relu1_1": 1.0, "relu2_1": 1.0}, 10.0, {"relu2_2": 1.0}, 1.0, temporal=20.0)
 
 
@@ -26,10 +37,30 @@ def picture(width, height, seed):
     return resize(torch.rand(1, 3, 9, 9, generator=generator), width, height)
 
 
+def photo(name):
+    pixels = np.array(Image.open(ASSETS / name).convert("RGB"))
+    return resize(to_tensor(pixels, CPU), 64, 48)
+
+
 @pytest.fixture(scope="module")
-def vgg():
+def vggs():
+    """The network in both precisions, by their names."""
     convolutions = procedural_convolutions("vgg16")
-    return Vgg(convolutions, WEIGHTS.layers(), pooling="average", device=CPU)
+    return {
+        name: Vgg(
+            convolutions,
+            WEIGHTS.layers(),
+            pooling="average",
+            device=CPU,
+            precision=getattr(torch, name),
+        )
+        for name in ("float32", "bfloat16")
+    }
+
+
+@pytest.fixture(scope="module")
+def vgg(vggs):
+    return vggs["float32"]
 
 
 def styles_of(vgg, blend=(1.0,), seed=10, loss="gram", bindings=()):
@@ -49,11 +80,15 @@ def test_a_picture_keeps_its_size_and_its_range(vgg):
     assert found.pixels.max() <= 1
 
 
-def test_the_trajectory_of_the_loss_is_the_known_one(vgg):
-    """Golden run: what the optimiser does may only change on purpose."""
-    trace = stylizer(vgg, evaluations=100).stylize(picture(64, 48, 0)).trace[:, 0]
-    golden = torch.tensor(GOLDEN)
-    torch.testing.assert_close(trace[[0, 10, 50, 99]], golden, rtol=0.03, atol=0)
+@pytest.mark.parametrize(("optimizer", "precision"), GOLDEN)
+def test_the_trajectory_of_the_loss_is_the_known_one(vggs, optimizer, precision):
+    """Golden runs: what the optimisers do may only change on purpose."""
+    painter = stylizer(vggs[precision], optimizer=optimizer, evaluations=100)
+    trace = painter.stylize(picture(64, 48, 0)).trace[:, 0]
+    assert trace[0].item() == pytest.approx(WEIGHTS.style)
+    assert trace[[9, 49, 99]].tolist() == pytest.approx(
+        GOLDEN[optimizer, precision], rel=TOLERANCE[precision]
+    )
 
 
 def test_the_same_call_gives_the_same_bits(vgg):
@@ -89,27 +124,35 @@ def test_the_edges_are_as_calm_as_the_middle(vgg):
     assert edge < 2 * rough[:, 8:-8].mean()
 
 
-def test_numbers_that_are_not_finite_are_refused(vgg):
-    content = picture(64, 48, 0)
-    content[0, 0, 3, 3] = torch.nan
-    with pytest.raises(EngineError, match="not finite"):
-        stylizer(vgg).stylize(content)
+def test_numbers_that_are_not_finite_are_refused_by_name(vgg):
+    good, bad = picture(64, 48, 0), picture(64, 48, 0)
+    bad[0, 0, 3, 3] = torch.nan
+    with pytest.raises(EngineError, match=r"content: .* not finite"):
+        stylizer(vgg).stylize(bad)
+    with pytest.raises(EngineError, match=r"start: .* not finite"):
+        stylizer(vgg).stylize(good, bad)
 
 
-def test_bfloat16_convolutions_reach_the_same_loss(vgg):
-    half = Vgg(
-        procedural_convolutions("vgg16"),
-        WEIGHTS.layers(),
-        pooling="average",
-        device=CPU,
-        precision=torch.bfloat16,
-    )
-    content = picture(64, 48, 0)
-    full = stylizer(vgg, evaluations=40).stylize(content).pixels
-    low = stylizer(half, evaluations=40).stylize(content).pixels
-    judge = dataclasses.replace(WEIGHTS, temporal=0.0)
-    objective = Objective(vgg, judge, [Region(styles_of(vgg).targets(64)[0])], content)
-    assert objective.loss(low) < 1.1 * objective.loss(full)
+@pytest.mark.parametrize("name", ["fruit.jpg", "lake.jpg", "mill.jpg"])
+def test_bfloat16_convolutions_reach_the_loss_of_float32(vggs, name):
+    """To 2%, both judged in float32: what bfloat16 itself sees is blurred by its own rounding."""
+    content = photo(f"photos/{name}")
+    canvas = torch.nn.functional.pad(content, (MARGIN,) * 4, "reflect")
+    full = stylizer(vggs["float32"], evaluations=150)
+    judge = Objective(full.vgg, WEIGHTS, [Region(full.styles.targets(64)[0])], canvas)
+    half = stylizer(vggs["bfloat16"], evaluations=150)
+    goal, reached = (judge.loss(each.stylize(content).canvas).item() for each in (full, half))
+    assert reached < 1.02 * goal
+
+
+def test_a_picture_takes_the_same_path_alone_and_in_a_batch_of_three(vgg):
+    """Nothing couples them but the rounding of a batch's convolutions, which grows from step to step."""
+    contents = torch.cat([picture(64, 48, seed) for seed in range(3)])
+    together = stylizer(vgg).stylize(contents)
+    for n in range(3):
+        alone = stylizer(vgg).stylize(contents[n : n + 1])
+        torch.testing.assert_close(together.trace[:, n : n + 1], alone.trace, rtol=1e-3, atol=0)
+        torch.testing.assert_close(together.pixels[n : n + 1], alone.pixels, rtol=0, atol=1e-2)
 
 
 def half_masks(width=64, height=48):
@@ -256,12 +299,6 @@ def test_other_style_losses_are_brought_down_too(vgg, loss):
     trace = painter.stylize(picture(64, 48, 0)).trace
     assert trace[0].item() == pytest.approx(WEIGHTS.style, rel=1e-3)
     assert trace[-1] < 0.3 * trace[0]
-
-
-def test_the_trajectory_of_adam_is_the_known_one(vgg):
-    painter = stylizer(vgg, optimizer="adam", evaluations=100)
-    trace = painter.stylize(picture(64, 48, 0)).trace[:, 0]
-    torch.testing.assert_close(trace[[0, 10, 50, 99]], torch.tensor(ADAM_GOLDEN), rtol=0.03, atol=0)
 
 
 def saturation(pixels):

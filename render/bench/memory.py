@@ -19,7 +19,7 @@ from render.style.stylizer import MARGIN
 from render.style.vgg import Convolutions
 
 _STATUS = Path("/proc/self/status")
-_EVALUATIONS = 60
+_EVALUATIONS = 30
 """Of the engine, which sets aside its whole history at once; the fewest go to the largest scale."""
 
 

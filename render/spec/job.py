@@ -72,8 +72,8 @@ class ModelSpec(Model):
     """Pooling between blocks; `l2` is the root of the mean square; `auto` is `average` for procedural
     weights, else `max`."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Precision of the convolutions; `auto` is bfloat16 where the hardware has matrix units for
-    it, else float32. Statistics and optimiser are always float32."""
+    """Precision of the convolutions; `auto` is bfloat16 where the hardware multiplies it faster, else
+    float32. Statistics and optimiser are always float32."""
 
 
 class Optimize(Model):

@@ -140,6 +140,30 @@ def match_tints(pixels: Tensor, target: Palette, area: Tensor | None = None) -> 
     return moved.clamp(0, 1).to(pixels.dtype).view_as(pixels)
 
 
+def repainted(
+    pixels: Tensor, palettes: Sequence[Palette], regions: Sequence[Tensor], opaque: Tensor | None
+) -> Tensor:
+    """B×3×H×W pictures in the tones and tints of styles, clamped to 0 to 1.
+
+    Args:
+        pixels: 0 to 1.
+        palettes: of the styles, one for each region; without regions one for all.
+        regions: B×1×H×W, 0 to 1; what lies in none stays as it is.
+        opaque: B×1×H×W, 0 where a picture is clear and does not count.
+    """
+
+    def moved(area: Tensor | None, styles: Palette) -> Tensor:
+        return match_tints(match_tones(pixels, styles, area), styles, area)
+
+    if not regions:
+        return moved(opaque, palettes[0])
+    whole = torch.ones_like(pixels[:, :1]) if opaque is None else opaque
+    made = (1 - torch.stack(list(regions)).sum(0)).clamp_min(0) * pixels
+    for area, styles in zip(regions, palettes, strict=True):
+        made = made + area * moved(whole * area, styles)
+    return made.clamp(0, 1)
+
+
 def _transport(own: Tensor, target: Tensor) -> Tensor:
     """The optimal map (B×3×3, symmetric) between Gaussians with these covariances."""
     eye = _LEAST_VARIANCE * torch.eye(3, dtype=torch.float64, device=own.device)

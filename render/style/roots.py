@@ -26,10 +26,10 @@ def trace_of_root(matrix: Tensor) -> Tensor:
 
     The gradient of tr(S^½) is ½S^-½. It needs no gaps between eigenvalues, as that of the root itself
     does, and is had along with the value. float64, because covariances of features have condition
-    numbers of 1e10 and more. On the CPU by eigenvalues; on a GPU by Newton–Schulz iteration (Higham
-    2008, eq. 6.35), all products of matrices, because eigenvalues there wait for the host.
+    numbers of 1e10 and more. On a CPU by eigenvalues; elsewhere by Newton–Schulz iteration (Higham
+    2008, eq. 6.35), all products of matrices, because eigenvalues on a GPU wait for the host.
     """
-    roots = by_newton_schulz if matrix.is_cuda else by_eigenvalues
+    roots = by_eigenvalues if matrix.device.type == "cpu" else by_newton_schulz
     trace: Tensor = _TraceOfRoot.apply(matrix, roots)
     return trace
 

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from render.errors import EngineError
 from render.style.adam import minimize_adam
-from render.style.colour import Palette, blend_palettes, match_tints, match_tones, palette
+from render.style.colour import Palette, blend_palettes, palette, repainted
 from render.style.guides import feather, without_overlap
 from render.style.keeping import Keeping
 from render.style.lbfgs import Minimum, minimize
@@ -150,11 +150,11 @@ class Stylizer:
             evaluations: to spend, instead of the budget's.
 
         Raises:
-            EngineError: the picture is too small for the layers, not all its numbers are finite, or
-                masks are missing or of another shape.
+            EngineError: the picture is too small for the layers, not all numbers of a picture are
+                finite, or masks are missing or of another shape.
         """
         content = content.to(self.vgg.device, torch.float32)
-        self._check(content, areas, opaque)
+        self._check(content, start, areas, opaque)
         height, width = content.shape[-2:]
         opaque = None if opaque is None else opaque.to(content)
         regions = self._areas(areas, content)
@@ -163,7 +163,7 @@ class Stylizer:
         palettes = self._palettes if recolour is None else self.styles.palettes(recolour)
         mixture = blend_palettes(palettes, [1 / len(palettes)] * len(palettes))
         if self._repaint:
-            source = _repainted(source, palettes, regions, opaque)
+            source = repainted(source, palettes, regions, opaque)
         if start is None:
             spent = evaluations or self.budget.evaluations
             steps = self.budget.steps(self.weights.layers(), width, height, spent)
@@ -209,9 +209,16 @@ class Stylizer:
             result = torch.where(opaque > 0, result, content)
         return Stylized(result, terms, torch.cat(traces), canvas)
 
-    def _check(self, content: Tensor, areas: Sequence[Tensor], opaque: Tensor | None) -> None:
-        if not bool(torch.isfinite(content).all()):
-            raise EngineError("the picture holds numbers that are not finite")
+    def _check(
+        self,
+        content: Tensor,
+        start: Tensor | None,
+        areas: Sequence[Tensor],
+        opaque: Tensor | None,
+    ) -> None:
+        for name, picture in (("content", content), ("start", start)):
+            if picture is not None and not bool(torch.isfinite(picture).all()):
+                raise EngineError(f"{name}: the picture holds numbers that are not finite")
         height, width = content.shape[-2:]
         if len(areas) != self.styles.regions:
             raise EngineError(
@@ -281,21 +288,3 @@ class Stylizer:
         around = (self._margin,) * 4
         still = None if pull.still is None else functional.pad(pull.still, around)
         return Pull(self._with_margin(pull.target), functional.pad(pull.mask, around), still)
-
-
-def _moved(source: Tensor, styles: Palette, area: Tensor | None) -> Tensor:
-    """The content in the tones and colours of the styles."""
-    return match_tints(match_tones(source, styles, area), styles, area)
-
-
-def _repainted(
-    source: Tensor, palettes: Sequence[Palette], regions: Sequence[Tensor], opaque: Tensor | None
-) -> Tensor:
-    """The content in the styles' palettes, each region in that of its own; the rest as it is."""
-    if not regions:
-        return _moved(source, palettes[0], opaque)
-    whole = torch.ones_like(source[:, :1]) if opaque is None else opaque
-    moved = (1 - torch.stack(list(regions)).sum(0)).clamp_min(0) * source
-    for area, styles in zip(regions, palettes, strict=True):
-        moved = moved + area * _moved(source, styles, whole * area)
-    return moved.clamp(0, 1)
