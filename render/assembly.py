@@ -184,6 +184,7 @@ def _budget(job: Job) -> Budget:
         scales if isinstance(scales, int) else None,
         scales if isinstance(scales, tuple) else None,
         optimize.scale_factor,
+        optimize.warm_tolerance,
     )
 
 

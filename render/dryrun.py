@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from render.estimate import Estimate, estimate, look_ahead
+from render.plan import Unit
 from render.progress import clock
 from render.schedule import Forecast, Part, forecast, in_evaluations
 from render.spec.job import Job
@@ -79,19 +80,26 @@ class DryRun:
             plan = self.planned[0].plan
             console.print(_units(self.planned[0]))
             rows = len(plan.units)
-            what = (
-                f"{_many(len(plan.shots), 'shot')}, {_many(rows, 'unit')} that can run side by side"
-            )
+            what = f"{_many(len(plan.shots), 'shot')}, {_many(rows, 'unit')}"
         if rows > MOST_ROWS:
             console.print(f"... and {rows - MOST_ROWS} more; --json lists them all")
         console.print(
             f"{frames} frames, {what}, at most {self.evaluations} evaluations", soft_wrap=True
         )
+        console.print(self._path(), soft_wrap=True)
         if self.estimate is not None:
             _show_estimate(self.estimate, console)
         elif self.ahead.speedup:
             speeds = ", ".join(f"{crew}: {speed:.1f}" for crew, speed in self.ahead.speedup.items())
             console.print(f"speed-up to expect by workers of one speed: {speeds}", soft_wrap=True)
+
+    def _path(self) -> str:
+        """The critical path in words."""
+        path, total = self.ahead.critical_path, self.ahead.total
+        later = max(sum(part.efforts["later"]) for part in self.parts)
+        frames = f", {path / later:.0f} times that of a frame" if later else ""
+        share = f"{path / total:.0%} of all" if total else "nothing"
+        return f"what must be done one after the other: {share}{frames}"
 
     def _pairs(self) -> list[tuple[Planned, Part]]:
         return list(zip(self.planned, self.parts, strict=True))
@@ -120,17 +128,27 @@ def _evaluations(job: Job, part: Part) -> int:
 
 
 def _units(one: Planned) -> Table:
-    table = Table("unit", "shot", "frames", "count", "stages", "starts from", box=None)
+    table = Table("unit", "shot", "frames", "count", "stages", "starts from", "is led to", box=None)
     for unit in one.plan.units[:MOST_ROWS]:
+        every = f" by {unit.frames.step}" if len(unit.frames) > 1 and unit.frames.step > 1 else ""
         table.add_row(
             str(unit.number),
             str(unit.shot),
-            f"{unit.frames[0]}-{unit.frames[-1]}",
+            f"{unit.frames[0]}-{unit.frames[-1]}{every}",
             str(len(unit.frames)),
             str(unit.stages),
-            "previous frame" if unit.chained else "own content",
+            _start(unit),
+            "" if unit.towards is None else f"frame {unit.towards}, over {unit.bridge}",
         )
     return table
+
+
+def _start(unit: Unit) -> str:
+    if not unit.chained:
+        return "own content"
+    if unit.after is not None:
+        return f"frame {unit.after}"
+    return "previous frame" if unit.stride == 1 else "previous anchor"
 
 
 def _cells(pairs: Sequence[tuple[Planned, Part]]) -> Table:

@@ -21,7 +21,7 @@ from render.media.source import MovingSource
 from render.plan import Plan
 from render.schedule import CREWS, MOST_STEPS, Part, makespan
 from render.spec.job import Job
-from render.spec.stages import stage_count, stage_evaluations
+from render.spec.stages import EFFORTS, stage_count, stage_evaluations
 from render.trial import Trial, try_painting
 
 LARGEST = 512
@@ -150,8 +150,8 @@ def estimate(parts: Sequence[Ahead]) -> Estimate:
     first = costs[0][0]
     return Estimate(
         seconds,
-        sum(first.cold),
-        sum(first.warm) if any(unit.chained for unit in one.plan.units) else 0.0,
+        sum(first.efforts["first"]),
+        sum(first.efforts["later"]) if any(unit.chained for unit in one.plan.units) else 0.0,
         memory,
         room,
         here,
@@ -209,17 +209,17 @@ def _costs(line: Line, ahead: Ahead) -> Part:
     stages = stage_count(job)
     around = line.around(pixels)
     if job.engine == "passthrough":
-        return Part(ahead.plan, (around,) * stages, (around,) * stages)
-    cold, warm = (
-        [around + n * line.evaluation(pixels) for n in stage_evaluations(job, stages, cold=each)]
-        for each in (True, False)
-    )
-    budget = stage_evaluations(job, stages, cold=True)[0]
-    cold[0] = around + sum(
+        return Part(ahead.plan, dict.fromkeys(EFFORTS, (around,) * stages))
+    budgets = {effort: stage_evaluations(job, stages, effort) for effort in EFFORTS}
+    costs = {
+        effort: [around + n * line.evaluation(pixels) for n in budget]
+        for effort, budget in budgets.items()
+    }
+    costs["first"][0] = around + sum(
         share * line.evaluation(width * height)
-        for (width, height), share in scales_of(job, ahead.width, ahead.height, budget)
+        for (width, height), share in scales_of(job, ahead.width, ahead.height, budgets["first"][0])
     )
-    return Part(ahead.plan, cold, warm)
+    return Part(ahead.plan, costs)
 
 
 def _warnings(

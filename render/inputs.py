@@ -17,7 +17,7 @@ from render.plan import Plan, plan_units
 from render.spec.job import Job
 from render.spec.media import VideoInput
 from render.store import LIST, Store, store_folder
-from render.weights import weights_digest
+from render.weights import weights_digests
 
 MOST_NAMED = 10
 FEW = 5000
@@ -75,9 +75,7 @@ def prepare(job: Job, *, look: bool = True) -> Prepared:
         notes: tuple[str, ...] = ()
     else:
         notes = (*source.notes, *check_output(job.output.path, job.output, source))
-    materials = read_materials(job)
-    if job.engine == "vgg":
-        materials = replace(materials, weights=weights_digest(job.model))
+    materials = replace(read_materials(job), weights=weights_digests(job))
     return Prepared(source, materials, mask_fingerprints(job, source.frames), notes)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import zip_longest
 
 import numpy as np
@@ -27,12 +27,12 @@ class Materials:
     Attributes:
         styles: the pictures of `job.style.images`, H×W×3 each.
         extras: the others.
-        weights: digest of the model's weights; `None` if they come from no file.
+        weights: digests of the files of weights, by the key that names one.
     """
 
     styles: list[Pixels]
     extras: Extras
-    weights: str | None = None
+    weights: Mapping[str, str] = field(default_factory=dict)
 
     def fingerprints(self) -> dict[str, str]:
         """For each key of the job that names one, hexadecimal text that changes when it does."""
@@ -46,7 +46,7 @@ class Materials:
         }
         pictures["optimize.start"] = (extras.start,)
         found = {key: _fingerprint(*arrays) for key, arrays in pictures.items()}
-        return found if self.weights is None else {**found, "model.weights": self.weights}
+        return {**found, **self.weights}
 
 
 def read_materials(job: Job) -> Materials:

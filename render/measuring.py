@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,9 @@ from render.files import write_atomically
 from render.media.images import ImageSource
 from render.media.source import MovingSource, open_source
 from render.media.stills import decode_png
-from render.metrics import Metrics, Motion, MotionOf, Shown, estimated_motion, measure
+from render.metrics import Metrics, MotionOf, Shown, estimated_motion, measure
 from render.mirror import open_store
+from render.motion.paths import Motion
 from render.plan import Plan
 from render.sample.clip import SampleClip
 from render.spec.load import load_job
@@ -81,12 +81,14 @@ def _per_frame(metrics: Metrics) -> bytes:
 
 
 def seams(plan: Plan) -> frozenset[int]:
-    """First frames of units that go on where another unit of the same shot ends."""
-    return frozenset(
-        after.frames[0]
-        for before, after in pairwise(plan.units)
-        if before.shot == after.shot and after.chained
-    )
+    """Frames that another unit than that of the frame before them in the shot has painted.
+
+    But for those that were started from that frame all the same.
+    """
+    starts = {unit.frames[0] for unit in plan.units if unit.chained and unit.after is None}
+    led = {unit.towards for unit in plan.units if unit.towards is not None}
+    inside = {frame for shot in plan.shots for frame in shot[1:]}
+    return frozenset((starts | led) & inside)
 
 
 def table(metrics: Metrics) -> list[tuple[str, str]]:

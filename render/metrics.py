@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from render.motion.detail import LUMA
 from render.motion.flow import FloatMap, estimate_flow
+from render.motion.paths import Motion
 from render.motion.reliability import reliability_mask
 from render.motion.warp import warp
 
@@ -47,14 +48,6 @@ class Shown:
     content: Pixels
     result: Pixels
     loss: Mapping[str, float]
-
-
-@dataclass(frozen=True)
-class Motion:
-    """Optical flow from a frame to an earlier one (H×W×2) and where it can be trusted (H×W)."""
-
-    flow: FloatMap
-    mask: FloatMap
 
 
 MotionOf = Callable[[Shown, Shown], Motion]

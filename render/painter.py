@@ -6,8 +6,6 @@ comes out the same on any worker, in a test, or in a preview.
 
 from __future__ import annotations
 
-import hashlib
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,42 +16,24 @@ from torch import Tensor
 
 from render.assembly import Extras, Mask, build_stylizer, check_shape, mask_tensor
 from render.errors import EngineError
-from render.metrics import Comparison, Motion, Shown, compare
-from render.motion.detail import detail, keep_detail
-from render.motion.flow import FloatMap, estimate_flow
-from render.motion.reliability import BoolMap, reliability_mask
-from render.motion.still import standing_still
-from render.motion.warp import warp
+from render.metrics import Comparison, Shown, compare
+from render.motion.detail import detail
+from render.motion.flow import estimate_flow
+from render.motion.paths import Motions
+from render.motion.reliability import BoolMap
+from render.raft import load_raft
 from render.spec.job import Job
-from render.spec.stages import stage_count, stage_evaluations
+from render.spec.stages import EFFORTS, gaps_back, stage_count, stage_evaluations
 from render.style.objective import Pull
 from render.style.pyramid import to_tensor
+from render.warm import Links, unit, warm_start
+from render.weights import find_raft
 
 Pixels = npt.NDArray[np.uint8]
 FloatPixels = npt.NDArray[np.float32]
 
 TRACE_POINTS = 32
 """Losses that are kept of a frame: a curve's worth, not a million frames' burden."""
-
-
-BLEND = 0.5
-"""Share of the same stage of the frame before in what a later stage starts from."""
-
-
-@dataclass(frozen=True)
-class Previous:
-    """The frame before.
-
-    Attributes:
-        content: H×W×3.
-        result: its committed picture after the same stage, H×W×3.
-        level: detail that its chain began with and is to keep, as `picture_level` gives it for the
-            first frame after the same stage; `None`: that of `result`.
-    """
-
-    content: Pixels
-    result: Pixels
-    level: float | None = None
 
 
 @dataclass(frozen=True)
@@ -110,11 +90,10 @@ class Painter:
         self.start = extras.start
         stages = stage_count(job)
         self._last_stage = stages - 1
-        self._evaluations = {
-            cold: stage_evaluations(job, stages, cold=cold) for cold in (False, True)
-        }
-        self._motions: OrderedDict[bytes, tuple[FloatMap, FloatMap]] = OrderedDict()
-        self._motions_kept = stages + 1
+        self._evaluations = {effort: stage_evaluations(job, stages, effort) for effort in EFFORTS}
+        raft = find_raft(job.temporal) if job.engine == "vgg" else None
+        flow = estimate_flow if raft is None else load_raft(raft, device)
+        self._motions = Motions(self._pairs_seen(stages), flow)
         self.stylizer = (
             None if job.engine == "passthrough" else build_stylizer(job, styles, device, extras)
         )
@@ -122,7 +101,7 @@ class Painter:
     def paint(
         self,
         content: Pixels,
-        previous: Previous | None = None,
+        links: Links | None = None,
         *,
         index: int = 0,
         alpha: Mask | None = None,
@@ -135,7 +114,7 @@ class Painter:
 
         Args:
             content: H×W×3.
-            previous: the frame before, if this one follows it.
+            links: the frames that it is held together with, if it follows any.
             index: of the frame, which with the job's seed makes its noise.
             alpha: H×W; where it is 0 the content stays as it is.
             masks: that of each of `job.style.regions`, of the frame's shape and any size.
@@ -149,30 +128,22 @@ class Painter:
         """
         if self.stylizer is None:
             return Painted(content, 0, {})
-        if len(masks) != len(self.job.style.regions):
-            raise EngineError(
-                f"style.regions: {len(masks)} masks for {len(self.job.style.regions)} regions"
-            )
         height, width = content.shape[:2]
+        if self.job.temporal.warm_start == "none":
+            links = None
+        self._check(width, height, len(masks), stage, below, cold=links is None)
+        evaluations = (
+            evaluations or self._evaluations["first" if links is None else links.effort][stage]
+        )
         start, pull, still = None, None, None
-        temporal = self.job.temporal
-        cold = previous is None or temporal.warm_start == "none"
-        if (below is None) != (stage == 0):
-            raise EngineError(
-                f"stage {stage} begins where the one before it ends, which is missing"
-            )
-        if previous is not None and not cold:
-            if alpha is None and not masks:  # which may change where the content does not
-                still = standing_still(content, previous.content)[..., None]
-            start, pull = self._warm_start(content, previous, below, still)
-        elif below is not None:
+        if below is not None:
             start = to_tensor(below, self.device)
-        elif self.start is not None:
-            given = self.start.shape
-            check_shape(given[1], given[0], width, height, "optimize.start")
-        evaluations = evaluations or self._evaluations[cold][stage]
-        if still is not None and still.all():
-            evaluations = 1  # to know the loss; nothing will move
+        if links is not None:
+            if alpha is None and not masks:  # which may change where the content does not
+                still = links.held(content)
+                if still.all():
+                    evaluations = 1  # to know the loss; nothing will move
+            start, pull = self._warm_start(content, links, below, still)
         found = self.stylizer.stylize(
             to_tensor(content, self.device),
             start,
@@ -193,54 +164,55 @@ class Painter:
         if not bool(torch.isfinite(found.pixels).all()):
             raise DivergedError("the picture holds numbers that are not finite")
         pixels = (found.pixels[0] * 255).round().byte().permute(1, 2, 0).cpu().numpy()
-        if previous is not None and still is not None:
-            pixels = np.where(still, previous.result, pixels)  # also where colours are kept
+        if links is not None and still is not None:
+            pixels = np.where(still, links.previous.result, pixels)  # also where colours are kept
         pixels = np.ascontiguousarray(pixels)
         warping = None
-        if previous is not None and pull is not None and stage == self._last_stage:
-            motion = Motion(*self._motion(content, previous.content))
-            before = Shown(-1, previous.content, previous.result, {})
-            warping = compare(Shown(index, content, pixels, loss), before, motion)
+        if links is not None and pull is not None and stage == self._last_stage:
+            before = links.previous
+            motion = self._motions.along((content, *before.between, before.content))
+            shown = Shown(-1, before.content, before.result, {})
+            warping = compare(Shown(index, content, pixels, loss), shown, motion)
         return Painted(pixels, found.evaluations, loss, sampled(found.trace[:, 0]), warping)
 
-    def _warm_start(
-        self, content: Pixels, previous: Previous, below: Pixels | None, still: BoolMap | None
-    ) -> tuple[Tensor, Pull | None]:
-        """What a frame that follows another starts from, and what it is pulled towards.
+    def _check(
+        self, width: int, height: int, masks: int, stage: int, below: Pixels | None, *, cold: bool
+    ) -> None:
+        """Refuse what does not belong to a frame of `width` × `height`."""
+        if masks != len(self.job.style.regions):
+            raise EngineError(
+                f"style.regions: {masks} masks for {len(self.job.style.regions)} regions"
+            )
+        if (below is None) != (stage == 0):
+            raise EngineError(
+                f"stage {stage} begins where the one before it ends, which is missing"
+            )
+        if cold and below is None and self.start is not None:
+            given = self.start.shape
+            check_shape(given[1], given[0], width, height, "optimize.start")
 
-        Where the content stands `still` (H×W×1), the result is held: painting on would let it drift.
-        """
+    def _warm_start(
+        self, content: Pixels, links: Links, below: Pixels | None, still: BoolMap | None
+    ) -> tuple[Tensor, Pull | None]:
+        """What a frame that follows others starts from, and what it is pulled towards."""
+        result = links.previous.result
         temporal = self.job.temporal
         if temporal.warm_start == "previous" or temporal.flow == "none":
-            return to_tensor(previous.result if below is None else below, self.device), None
-        backward, mask = self._motion(content, previous.content)
-        result = _unit(previous.result)
-        warped = keep_detail(warp(result, backward), result, backward, mask, previous.level)
-        if below is None:
-            start = np.where(mask[..., None] > 0, warped, recolour(content, previous))
-        else:
-            base = _unit(below)
-            start = base + np.float32(BLEND) * mask[..., None] * (warped - base)
-        fixed = None
+            return to_tensor(result if below is None else below, self.device), None
+        found = warm_start(content, links, below, self._motions)
+        start, fixed = found.start, None
         if still is not None and still.any():
-            start = np.where(still, result, start)
+            start = np.where(still, unit(result), start)
             fixed = self._tensor(still)
-        pull = Pull(self._tensor(warped), self._tensor(mask[..., None]), fixed)
-        return self._tensor(start), pull
+        return self._tensor(start), Pull(
+            self._tensor(found.target), self._tensor(found.weight), fixed
+        )
 
-    def _motion(self, content: Pixels, before: Pixels) -> tuple[FloatMap, FloatMap]:
-        """Flow from a frame to the one before and its mask; the stages of a frame share them."""
-        digest = hashlib.sha256(content.tobytes())
-        digest.update(before.tobytes())
-        key = digest.digest()
-        found = self._motions.get(key)
-        if found is None:
-            backward = estimate_flow(content, before)
-            found = backward, reliability_mask(backward, estimate_flow(before, content))
-            self._motions[key] = found
-            if len(self._motions) > self._motions_kept:
-                self._motions.popitem(last=False)
-        return found
+    def _pairs_seen(self, stages: int) -> int:
+        """Pairs of frames whose motion is looked at again: by other stages, or on the next frame."""
+        temporal = self.job.temporal
+        bridge = temporal.bridge if temporal.parallel == "anchors" else 0
+        return (stages + 1) * (1 + len(gaps_back(self.job))) + bridge
 
     def _tensor(self, picture: FloatPixels | BoolMap) -> Tensor:
         return (
@@ -255,34 +227,10 @@ def sampled(trace: Tensor) -> tuple[tuple[int, float], ...]:
 
 
 def picture_level(picture: Pixels) -> float:
-    """The detail of an H×W×3 picture, see `Previous.level`."""
-    return detail(_unit(picture))
-
-
-def _unit(picture: Pixels) -> FloatPixels:
-    return picture.astype(np.float32) / np.float32(255)
+    """The detail of an H×W×3 picture, see `Links.level`."""
+    return detail(unit(picture))
 
 
 def frame_seed(seed: int, index: int) -> int:
     """The seed of a frame's random numbers: of the job's seed and the frame's index alone."""
     return int(np.random.SeedSequence((seed, index)).generate_state(1, np.uint64)[0])
-
-
-def recolour(content: Pixels, previous: Previous) -> FloatPixels:
-    """`content` in the colours of the previous result: what uncovered areas start from.
-
-    The affine map of colours that best takes the previous content to the previous result, in the
-    sense of least squares, takes this content near to where the optimiser will end: raw content
-    would keep its own colours for many evaluations, and a warp would smear what is not there.
-
-    Returns:
-        H×W×3, float32, 0 to 1.
-    """
-    before = previous.content.reshape(-1, 3).astype(np.float64) / 255
-    after = previous.result.reshape(-1, 3).astype(np.float64) / 255
-    mean_before, mean_after = before.mean(0), after.mean(0)
-    before -= mean_before
-    spread = before.T @ before / len(before) + 1e-4 * np.eye(3)
-    matrix = np.linalg.solve(spread, before.T @ (after - mean_after) / len(before))
-    moved = (content.astype(np.float64) / 255 - mean_before) @ matrix + mean_after
-    return np.asarray(moved.clip(0, 1), dtype=np.float32)

@@ -20,10 +20,12 @@ from render.media.source import MovingSource
 from render.motion.cuts import find_cuts
 from render.spec.job import Job
 from render.spec.media import VideoInput
-from render.spec.stages import stage_count
+from render.spec.stages import Effort, stage_count
 
 CHUNK = 16
 """Independent pictures in one unit, which one worker paints, at most."""
+SEGMENT = 32
+"""Frames of a segment between two anchors, unless the job says otherwise."""
 LEAST_UNITS = 64
 """Units that independent pictures are shared out into, as far as there are so many."""
 
@@ -38,6 +40,12 @@ class Unit:
         frames: indices in the source, in the order of rendering.
         chained: whether each frame is started from the one before it.
         stages: in which each frame is painted.
+        stride: frames of the shot from one of these to the next; the motion over more than one is
+            put together from that of all between.
+        after: frame of another unit that the first one is started from.
+        towards: frame of another unit, the one behind the last, that the last ones are led to.
+        bridge: how many of the last ones.
+        awaited: whether other units need its frames.
     """
 
     number: int
@@ -45,6 +53,53 @@ class Unit:
     frames: range
     chained: bool
     stages: int = 1
+    stride: int = 1
+    after: int | None = None
+    towards: int | None = None
+    bridge: int = 0
+    awaited: bool = False
+
+    def needs(self, position: int) -> Iterator[int]:
+        """Frames of other units that must be painted before the frame at a position."""
+        if self.after is not None:
+            yield self.after
+        if self.towards is not None and self.is_led(position):
+            yield self.towards
+
+    def before(self, position: int) -> Iterator[int]:
+        """What the frame at a position may start from, the nearest first."""
+        if self.chained:
+            yield from reversed(self.frames[:position])
+        if self.after is not None:
+            yield self.after
+
+    def between(self, first: int, last: int) -> range:
+        """Frames of the shot between two of it, exclusive."""
+        step = self.frames.step // self.stride
+        return range(first + step, last, step)
+
+    @property
+    def whole(self) -> range:
+        """All frames of the shot that its painting looks at, from the first to the last."""
+        first = self.frames[0] if self.after is None else self.after
+        last = self.frames[-1] if self.towards is None else self.towards
+        return range(first, last + 1, self.frames.step // self.stride)
+
+    def chains(self, frame: int) -> bool:
+        """Whether a frame is near enough to the others, and painted in time, to be held on to."""
+        return self.chained and self.stride == 1 and (frame in self.frames or frame == self.after)
+
+    def effort(self, position: int) -> Effort:
+        """What the frame at a position is to the others."""
+        if not self.chained or (position == 0 and self.after is None):
+            return "first"
+        if self.stride > 1:
+            return "anchor"
+        return "led" if self.is_led(position) else "later"
+
+    def is_led(self, position: int) -> bool:
+        """Whether the frame at a position is led to the one behind the last."""
+        return self.towards is not None and position >= len(self.frames) - self.bridge
 
 
 @dataclass(frozen=True)
@@ -81,15 +136,7 @@ class Plan:
             "rate": None if self.rate is None else str(self.rate),
             "frames": self.total,
             "shots": [_ends(shot) for shot in self.shots],
-            "units": [
-                {
-                    "shot": unit.shot,
-                    "frames": _ends(unit.frames),
-                    "chained": unit.chained,
-                    "stages": unit.stages,
-                }
-                for unit in self.units
-            ],
+            "units": [_unit_data(unit) for unit in self.units],
         }
 
     @classmethod
@@ -100,7 +147,7 @@ class Plan:
             None if data["rate"] is None else Fraction(data["rate"]),
             tuple(range(*shot) for shot in data["shots"]),
             tuple(
-                Unit(number, unit["shot"], range(*unit["frames"]), unit["chained"], unit["stages"])
+                Unit(number=number, **{**unit, "frames": range(*unit["frames"])})
                 for number, unit in enumerate(data["units"])
             ),
         )
@@ -124,15 +171,53 @@ def plan_units(
         starts = _named_cuts(job.input.cuts, source)
     ends = [0, *starts, len(frames)]
     shots = tuple(frames[first:last] for first, last in pairwise(ends))
-    chained = job.temporal.warm_start != "none"
-    runs = [
-        (number, run)
-        for number, shot in enumerate(shots)
-        for run in (split(shot, job.temporal.segment) if chained else chunks(shot))
-    ]
-    stages = stage_count(job)
-    units = tuple(Unit(n, shot, run, chained, stages) for n, (shot, run) in enumerate(runs))
-    return Plan(fingerprints, source.rate, shots, units)
+    units: list[Unit] = []
+    for shot, run in enumerate(shots):
+        units += _units_of_shot(job, shot, run, len(units))
+    return Plan(fingerprints, source.rate, shots, tuple(units))
+
+
+def _units_of_shot(job: Job, shot: int, frames: range, number: int) -> Iterator[Unit]:
+    temporal = job.temporal
+    if temporal.warm_start == "none":
+        runs, chained = chunks(frames), False
+    elif temporal.parallel == "anchors":
+        yield from anchored(shot, frames, temporal.segment or SEGMENT, temporal.bridge, number)
+        return
+    else:
+        runs, chained = split(frames, temporal.segment), True
+    for n, run in enumerate(runs):
+        yield Unit(number + n, shot, run, chained, stage_count(job))
+
+
+def anchored(shot: int, frames: range, longest: int, bridge: int, number: int) -> Iterator[Unit]:
+    """A shot as a chain of anchors and the segments between them, which run side by side.
+
+    The first unit is the anchors: the shot's first frame and every n-th after it. Each further unit
+    is a segment less its anchor. It is started from that and led to the next.
+
+    Args:
+        shot: its number.
+        frames: of the shot.
+        longest: most frames of a segment, its anchor included.
+        bridge: how many frames of each segment, at most, are led to the next anchor.
+        number: of the first unit.
+    """
+    segments = -(-len(frames) // longest)
+    if segments == 1:
+        yield Unit(number, shot, frames, chained=True)
+        return
+    stride = -(-len(frames) // segments)
+    anchors = frames[::stride]
+    yield Unit(number, shot, anchors, chained=True, stride=stride, awaited=True)
+    for n, anchor in enumerate(anchors):
+        inner = frames[n * stride + 1 : (n + 1) * stride]
+        if not inner:
+            continue
+        number += 1
+        towards = anchors[n + 1] if n + 1 < len(anchors) else None
+        led = 0 if towards is None else min(bridge, len(inner))
+        yield Unit(number, shot, inner, chained=True, after=anchor, towards=towards, bridge=led)
 
 
 def with_batches(job: Job, plan: Plan, source: ImageSource) -> Plan:
@@ -169,6 +254,12 @@ def split(shot: range, longest: int | None) -> Iterator[range]:
     count = 1 if longest is None else -(-len(shot) // longest)
     for n in range(count):
         yield shot[n * len(shot) // count : (n + 1) * len(shot) // count]
+
+
+def _unit_data(unit: Unit) -> dict[str, Any]:
+    data = {**vars(unit), "frames": _ends(unit.frames)}
+    del data["number"]
+    return data
 
 
 def _ends(frames: range) -> list[int]:

@@ -1,18 +1,20 @@
 """How long plans take on so many workers, by playing them through.
 
-The workers are of one speed and messages take no time; what the driver does (the longest unit first,
-of a unit the latest stage that has a frame to give) is done here with counters instead of pictures.
+The workers are of one speed and messages take no time. Whose turn it is follows from the farm's own
+rules, `turns`, with notes of what is painted instead of pictures.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 from render.plan import Plan, Unit
 from render.spec.job import Job
-from render.spec.stages import stage_count, stage_evaluations
+from render.spec.stages import EFFORTS, Effort, stage_count, stage_evaluations
+from render.turns import Turns, in_order, preference
 
 MOST_STEPS = 20_000
 """Longer plans are not played through: it would take more than a few seconds."""
@@ -26,13 +28,11 @@ class Part:
 
     Attributes:
         plan: which frames follow each other.
-        cold: cost of each stage of a frame that follows no other.
-        warm: of one that does.
+        efforts: cost of each stage of a frame, by what it is to the others.
     """
 
     plan: Plan
-    cold: Sequence[float]
-    warm: Sequence[float]
+    efforts: Mapping[Effort, Sequence[float]]
 
     @property
     def steps(self) -> int:
@@ -42,7 +42,15 @@ class Part:
     @property
     def total(self) -> float:
         """Cost of all frames."""
-        return sum(_total(track) for track in _tracks([self]))
+        return sum(
+            sum(self.costs(unit, position))
+            for unit in self.plan.units
+            for position in range(len(unit.frames))
+        )
+
+    def costs(self, unit: Unit, position: int) -> Sequence[float]:
+        """Of each stage of the frame at a position of a unit."""
+        return self.efforts[unit.effort(position)][: unit.stages]
 
 
 @dataclass(frozen=True)
@@ -66,41 +74,12 @@ class Forecast:
         return {crew: self.total / (span or 1) or 1.0 for crew, span in self.makespans.items()}
 
 
-@dataclass
-class _Track:
-    """One unit while it is played."""
-
-    unit: Unit
-    costs: tuple[Sequence[float], Sequence[float]]
-    sent: list[int] = field(default_factory=list)
-    done: list[int] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.sent = [0] * self.unit.stages
-        self.done = [0] * self.unit.stages
-
-    def ready(self) -> int | None:
-        """The latest stage that could be given its next frame now; one worker has a stage at a time."""
-        count = len(self.unit.frames)
-        for stage in reversed(range(self.unit.stages)):
-            here = self.sent[stage]
-            below = count if stage == 0 else self.done[stage - 1]
-            if here < min(count, below) and self.done[stage] == here:
-                return stage
-        return None
-
-    def cost(self, frame: int, stage: int) -> float:
-        cold = frame == 0 or not self.unit.chained
-        return self.costs[0 if cold else 1][stage]
-
-
 def in_evaluations(job: Job, plan: Plan) -> Part:
     """A plan whose stages cost their evaluations."""
     stages = stage_count(job)
     if job.engine == "passthrough":  # all steps are alike, and none counts for much
-        return Part(plan, (1,) * stages, (1,) * stages)
-    cold, warm = (stage_evaluations(job, stages, cold=each) for each in (True, False))
-    return Part(plan, cold, warm)
+        return Part(plan, dict.fromkeys(EFFORTS, (1,) * stages))
+    return Part(plan, {effort: stage_evaluations(job, stages, effort) for effort in EFFORTS})
 
 
 def evaluations_left(job: Job, plan: Plan, done: Collection[int]) -> int:
@@ -110,9 +89,9 @@ def evaluations_left(job: Job, plan: Plan, done: Collection[int]) -> int:
     if plan.rate is None:
         return job.optimize.evaluations * (plan.total - len(done))
     part = in_evaluations(job, plan)
-    cold, warm = int(sum(part.cold)), int(sum(part.warm))
+    of = {effort: int(sum(costs)) for effort, costs in part.efforts.items()}
     return sum(
-        cold if n == 0 or not unit.chained else warm
+        of[unit.effort(n)]
         for unit in plan.units
         for n, frame in enumerate(unit.frames)
         if frame not in done
@@ -121,67 +100,115 @@ def evaluations_left(job: Job, plan: Plan, done: Collection[int]) -> int:
 
 def forecast(parts: Sequence[Part]) -> Forecast:
     """Play plans through, side by side, with 1, 2, 4 … 256 workers."""
-    tracks = list(_tracks(parts))
     spans = {}
     if 0 < sum(part.steps for part in parts) <= MOST_STEPS:
         spans = {workers: makespan(parts, workers) for workers in CREWS}
     return Forecast(
         sum(part.total for part in parts),
-        max((_longest(track) for track in tracks), default=0),
+        max((_longest(part) for part in parts), default=0),
         spans,
     )
 
 
 def makespan(parts: Sequence[Part], workers: int) -> float:
     """Cost from the first to the last, with so many workers side by side."""
-    waiting = sorted(_tracks(parts), key=lambda track: -len(track.unit.frames))
-    waiting.reverse()  # the longest is taken from the end
-    active: list[_Track] = []
-    busy: list[tuple[float, int, _Track, int]] = []
-    now, started = 0.0, 0
-    while waiting or active or busy:
-        while len(busy) < workers:
-            found = next(((t, s) for t in active if (s := t.ready()) is not None), None)
-            if found is None and waiting:
-                active.append(waiting.pop())
-                continue
-            if found is None:
-                break
-            track, stage = found
-            cost = track.cost(track.sent[stage], stage)
-            track.sent[stage] += 1
-            started += 1
-            heapq.heappush(busy, (now + cost, started, track, stage))
-        if busy:
-            now, _, track, stage = heapq.heappop(busy)
-            track.done[stage] += 1
-        active = [track for track in active if track.sent[-1] < len(track.unit.frames)]
-    return now
+    return _Game(parts).play(workers)
 
 
-def _tracks(parts: Sequence[Part]) -> Iterator[_Track]:
-    for part in parts:
-        for unit in part.plan.units:
-            yield _Track(unit, (part.cold, part.warm))
+_Place = tuple[int, int | None, int]
+"""A frame: part, unit, index. Chains may wait for a frame whatever its unit; of pictures the plan knows
+how many a batch has and not which, so that only the unit tells them apart."""
 
 
-def _total(track: _Track) -> float:
-    cold, warm = (sum(costs[: track.unit.stages]) for costs in track.costs)
-    count = len(track.unit.frames)
-    return cold + (count - 1) * warm if track.unit.chained else count * cold
+def _place(part: int, unit: Unit, frame: int) -> _Place:
+    return part, None if unit.chained else unit.number, frame
 
 
-def _longest(track: _Track) -> float:
+@dataclass(eq=False)
+class _Line:
+    """One stage of a unit while it is played: the farm's lane, without pictures."""
+
+    turns: Turns
+    part: int
+    number: int
+    idle: bool = True
+
+
+class _Game:
+    """Plans being played through by workers who paint nothing."""
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self._parts = parts
+        self._painted: set[tuple[_Place, int | None]] = set()
+        """Frames, and the stages that they have left; `None`: the last."""
+        units = [(unit, n) for n, part in enumerate(parts) for unit in part.plan.units]
+        rank = {id(unit): n for n, unit in enumerate(in_order([unit for unit, _ in units]))}
+        self._waiting = sorted(units, key=lambda one: -rank[id(one[0])])  # taken from the end
+        self._asking: defaultdict[_Place, list[_Line]] = defaultdict(list)
+        self._ready: list[tuple[int, int, _Line]] = []  # a heap
+        self._opened = 0
+
+    def play(self, workers: int) -> float:
+        """From the first to the last."""
+        busy: list[tuple[float, int, _Line, int]] = []
+        now, sent = 0.0, 0
+        while True:
+            while len(busy) < workers and (line := self._take()) is not None:
+                position, stage = line.turns.position, line.turns.stage
+                line.turns.advance()
+                sent += 1
+                cost = self._parts[line.part].costs(line.turns.unit, position)[stage]
+                heapq.heappush(busy, (now + cost, sent, line, position))
+            if not busy:
+                return now
+            now, _, line, position = heapq.heappop(busy)
+            self._finish(line, position)
+
+    def _take(self) -> _Line | None:
+        """The line that a worker who is free goes on with."""
+        while not self._ready and self._waiting:
+            self._open(*self._waiting.pop())
+        return heapq.heappop(self._ready)[-1] if self._ready else None
+
+    def _open(self, unit: Unit, part: int) -> None:
+        def painted(frame: int, stage: int | None) -> bool:
+            return (_place(part, unit, frame), stage) in self._painted
+
+        for stage in range(unit.stages):
+            line = _Line(Turns(unit, stage, painted, ()), part, self._opened)
+            self._opened += 1
+            for frame in {*unit.needs(len(unit.frames) - 1)}:
+                self._asking[_place(part, unit, frame)].append(line)
+            self._asking[_place(part, unit, unit.frames[0])].append(line)
+            self._offer(line)
+
+    def _finish(self, line: _Line, position: int) -> None:
+        unit, stage = line.turns.unit, line.turns.stage
+        first, here = (_place(line.part, unit, unit.frames[n]) for n in (0, position))
+        self._painted.add((here, None if stage == unit.stages - 1 else stage))
+        line.idle = True
+        asking = self._asking[first]  # the unit's own stages
+        others = self._asking.get(here, []) if position else []
+        for each in (*asking, *others):
+            self._offer(each)
+
+    def _offer(self, line: _Line) -> None:
+        """Put a line on the heap as soon as it is ready; it stays so until it is taken."""
+        if line.idle and line.turns.ready():
+            line.idle = False
+            heapq.heappush(self._ready, (preference(line.turns), line.number, line))
+
+
+def _longest(part: Part) -> float:
     """The longest chain of steps in which each needs the one before, or is in one worker's hands."""
-    cold, warm = (costs[: track.unit.stages] for costs in track.costs)
-    later = len(track.unit.frames) - 1
-    if not track.unit.chained:
-        warm = cold
-    if later == 0:
-        return sum(cold)
-    # Through the stages of the first frame, along one stage over all frames, then up in the last;
-    # later stages have equal budgets, so that one turn is enough.
-    return max(
-        sum(cold[: turn + 1]) + later * warm[turn] + sum(warm[turn + 1 :])
-        for turn in range(track.unit.stages)
-    )
+    ends: dict[int, float] = {}
+    for unit in sorted(part.plan.units, key=lambda unit: not unit.awaited):
+        before = [0.0] * unit.stages
+        for position, frame in enumerate(unit.frames):
+            now = max((ends[needed] for needed in unit.needs(position)), default=0.0)
+            if not unit.chained:
+                before = [0.0] * unit.stages
+            for stage, cost in enumerate(part.costs(unit, position)):
+                now = before[stage] = max(now, before[stage]) + cost
+            ends[frame] = now
+    return max(ends.values(), default=0.0)

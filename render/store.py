@@ -226,6 +226,10 @@ class Store:
             "same command makes it again"
         )
 
+    def painted(self, frame: int, stage: int | None) -> bool:
+        """Whether a frame's picture after a stage is committed; `None`: the finished frame."""
+        return frame in self.records if stage is None else (frame, stage) in self.stages
+
     def drop_stages(self) -> None:
         """Delete the pictures between stages, once nothing can need them."""
         self.stages.clear()

@@ -24,9 +24,10 @@ from render.errors import EngineError
 from render.materials import Materials
 from render.media.frames import Pixels
 from render.media.stills import encode_png
-from render.painter import Painter, Previous
+from render.painter import Painter
 from render.settle import settle
 from render.spec.job import Job
+from render.warm import Links, Neighbour
 
 FEW, MORE = 2, 5
 """Evaluations of the two paintings whose difference gives the time of one evaluation."""
@@ -116,7 +117,9 @@ def _timed(painter: Painter, content: Pixels, turn: int, evaluations: int) -> fl
     """Seconds of painting a frame that follows another, which it has not seen before."""
     before = np.roll(content, SHIFT * (turn + 1), 1)
     begun = time.monotonic()
-    painted = painter.paint(content, Previous(before, before, 0.0), evaluations=evaluations)
+    painted = painter.paint(
+        content, Links(Neighbour(before, before), level=0.0), evaluations=evaluations
+    )
     encode_png(painted.pixels, None)
     return time.monotonic() - begun
 

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from render.errors import WeightsError
-from render.spec.job import ModelSpec
+from render.spec.job import Job, ModelSpec, Temporal
 from render.spec.layers import Arch
 from render.style.procedural import procedural_convolutions
 from render.style.vgg import Convolutions, convolution_shapes, depth
@@ -28,6 +28,8 @@ CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)
 CAFFE_ZERO = (123.68 / 255, 116.779 / 255, 103.939 / 255)
 CAFFE_FILES = ("d01eb7cb", "00b39a1b")
 """First digits of the SHA-256 of the well-known Caffe conversions of VGG-19 and VGG-16."""
+RAFT_CACHED = "raft_large_C_T_SKHT_V2-ff5fadd5.pth"
+"""What torchvision calls RAFT's weights; with these it errs least on real footage."""
 
 
 def load_convolutions(spec: ModelSpec, layers: Collection[str]) -> Convolutions:
@@ -58,7 +60,7 @@ _procedural = lru_cache(maxsize=1)(procedural_convolutions)
 
 @lru_cache(maxsize=1)
 def _from_file(path: Path, arch: Arch, encoding: str, _state: tuple[int, int]) -> Convolutions:
-    kernels, biases = _matching(_read(path), arch, path)
+    kernels, biases = _matching(read_state(path, "model.weights"), arch, path)
     fold = _fold_caffe if encoding == "caffe" else _fold_rgb
     kernels[0], biases[0] = fold(kernels[0], biases[0])
     caffe = encoding == "caffe"
@@ -102,28 +104,55 @@ def fetch_weights(spec: ModelSpec) -> Path | None:
     return path
 
 
-def weights_digest(spec: ModelSpec) -> str | None:
-    """SHA-256 of the file that holds the weights; `None` for procedural weights.
+def find_raft(temporal: Temporal) -> Path | None:
+    """The file that holds RAFT's weights; `None` if the job wants no RAFT.
 
     Raises:
-        WeightsError: as `fetch_weights`.
+        WeightsError: the file is not on this machine.
     """
-    path = fetch_weights(spec)
-    return None if path is None else _digest(path)
+    if temporal.flow != "raft":
+        return None
+    path = temporal.flow_weights or Path(torch.hub.get_dir(), "checkpoints", RAFT_CACHED)
+    if path.is_file():
+        return path
+    if temporal.flow_weights is not None:
+        raise WeightsError(f"temporal.flow_weights: no file at {path}")
+    raise WeightsError(
+        f"temporal.flow: raft needs weights that are not on this machine. Three ways out: put "
+        f"torchvision's {RAFT_CACHED} at {path}; set temporal.flow_weights to the path of a state dict "
+        f"of its raft_large; or set temporal.flow to dis, which needs none"
+    )
 
 
-def check_weights(spec: ModelSpec, digest: str | None) -> None:
-    """Refuse weights on this machine that are not those with the digest.
+def weights_digests(job: Job) -> dict[str, str]:
+    """SHA-256 of each file of weights that a job uses, by the key that names it.
+
+    Raises:
+        WeightsError: as `fetch_weights` and `find_raft`.
+    """
+    if job.engine != "vgg":
+        return {}
+    files = {
+        "model.weights": fetch_weights(job.model),
+        "temporal.flow_weights": find_raft(job.temporal),
+    }
+    return {key: _digest(path) for key, path in files.items() if path is not None}
+
+
+def check_weights(job: Job, digests: Mapping[str, str]) -> None:
+    """Refuse weights on this machine that are not those with the digests.
 
     Raises:
         WeightsError: they differ, or cannot be had here.
     """
-    ours = weights_digest(spec)
-    if ours != digest:
-        raise WeightsError(
-            f"model.weights: {fetch_weights(spec)} on {socket.gethostname()} is another file than "
-            f"the driver's (SHA-256 {str(ours)[:12]} there, {str(digest)[:12]} here); copy one to all"
-        )
+    ours = weights_digests(job)
+    for key in sorted(ours.keys() | digests.keys()):
+        if ours.get(key) != digests.get(key):
+            here, there = (str(found.get(key))[:12] for found in (ours, digests))
+            raise WeightsError(
+                f"{key}: on {socket.gethostname()} lies another file than the driver's (SHA-256 "
+                f"{here} there, {there} here); copy one to all"
+            )
 
 
 def _digest(path: Path) -> str:
@@ -131,7 +160,16 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _read(path: Path) -> Mapping[str, Tensor]:
+def read_state(path: Path, key: str) -> Mapping[str, Tensor]:
+    """The tensors in a file, by name.
+
+    Args:
+        path: a state dict, pickled or safetensors.
+        key: of the job that names the file, for messages.
+
+    Raises:
+        WeightsError: it is no state dict.
+    """
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
@@ -141,9 +179,9 @@ def _read(path: Path) -> Mapping[str, Tensor]:
         first_line = (
             str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         )
-        raise WeightsError(f"model.weights: {path} is no state dict ({first_line})") from error
+        raise WeightsError(f"{key}: {path} is no state dict ({first_line})") from error
     if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise WeightsError(f"model.weights: {path} is no state dict: tensors by name are wanted")
+        raise WeightsError(f"{key}: {path} is no state dict: tensors by name are wanted")
     return state
 
 

@@ -112,7 +112,7 @@ class Astray(Worker):
     """Finds other weights on its node than the driver has."""
 
     def load(self, job, materials):
-        return super().load(job, replace(materials, weights="0" * 64))
+        return super().load(job, replace(materials, weights={"model.weights": "0" * 64}))
 
 
 def test_a_hung_worker_is_replaced_and_its_unit_goes_on(monkeypatch, video_job):

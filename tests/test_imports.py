@@ -16,12 +16,12 @@ FLOORS = [
     {"storage", "versions"},
     {"style", "motion", "media", "difference"},
     {"weights", "sample", "settle", "machine"},
-    {"assembly"},
+    {"assembly", "raft"},
     {"materials"},
     {"assembly"},
-    {"metrics"},
+    {"metrics", "warm"},
     {"painter", "plan", "materials"},
-    {"rescue"},
+    {"rescue", "turns"},
     {"together"},
     {"store"},
     {"mirror"},
@@ -45,6 +45,8 @@ NOT_IN = {
     "index": {"ray", "torch"},
     "store": {"ray", "torch"},
     "schedule": {"ray", "torch"},
+    "turns": {"ray", "torch"},
+    "warm": {"ray", "torch"},
 }
 MODULES = sorted(ROOT.rglob("*.py"))
 

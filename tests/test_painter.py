@@ -7,9 +7,13 @@ from conftest import smooth_noise
 
 from render.assembly import Extras
 from render.errors import EngineError
+from render.motion.flow import estimate_flow
+from render.motion.paths import Motions
 from render.motion.still import REACH
-from render.painter import Painter, Previous, frame_seed, recolour
+from render.painter import Painter, frame_seed
 from render.spec.job import Job
+from render.spec.stages import stage_count
+from render.warm import Links, Neighbour, recolour
 
 CPU = torch.device("cpu")
 SIZE = (64, 48)
@@ -70,21 +74,32 @@ def test_the_same_frame_is_painted_the_same_by_another_painter_and_after_other_f
 
 def test_passthrough_gives_back_what_it_gets_and_loads_nothing(frames):
     through = Painter(job(engine="passthrough", model={"weights": "/none"}), [], CPU)
-    painted = through.paint(frames[0], Previous(frames[1], frames[1]))
+    painted = through.paint(frames[0], Links(Neighbour(frames[1], frames[1])))
     assert np.array_equal(painted.pixels, frames[0])
     assert (painted.evaluations, painted.loss) == (0, {})
 
 
 def test_a_frame_after_another_is_started_from_it_with_the_small_budget(frames, first):
-    warm = painter().paint(frames[1], Previous(frames[0], first.pixels))
+    warm = painter().paint(frames[1], Links(Neighbour(frames[0], first.pixels)))
     assert warm.evaluations == 4
     assert warm.loss.keys() == {"content", "style", "tv", "temporal"}
+
+
+def test_a_frame_that_follows_another_stops_when_little_is_left_to_gain(frames, first):
+    budget = {"evaluations": 40, "warm_evaluations": 40}
+    patient, hasty = (painter(optimize={**budget, "warm_tolerance": each}) for each in (0, 0.9))
+    before = Links(Neighbour(frames[0], first.pixels))
+    assert hasty.paint(frames[0]).evaluations == 40 // stage_count(hasty.job)  # not of these
+    longer, shorter = (each.paint(frames[1], before) for each in (patient, hasty))
+    assert longer.evaluations == 40 // stage_count(patient.job)
+    assert shorter.evaluations < longer.evaluations
+    assert sum(shorter.loss.values()) < 3 * sum(longer.loss.values())
 
 
 def test_the_previous_result_moves_along_with_the_picture(frames, first):
     """With one evaluation nothing but the start is left: the painting, two pixels further."""
     still = painter(optimize={"evaluations": 6, "warm_evaluations": 1})
-    painted = still.paint(frames[1], Previous(frames[0], first.pixels)).pixels
+    painted = still.paint(frames[1], Links(Neighbour(frames[0], first.pixels))).pixels
     moved = first.pixels[:, 2:]
     assert distance(painted[:, :-2], moved) < 0.4 * distance(first.pixels[:, :-2], moved)
 
@@ -98,20 +113,13 @@ def test_a_frame_in_stages_spends_its_budget_over_them(frames):
     low = bound.paint(frames[0])
     high = bound.paint(frames[0], stage=1, below=low.pixels)
     assert (low.evaluations, high.evaluations) == (14, 8)
-    warm = bound.paint(frames[1], Previous(frames[0], low.pixels))
-    last = bound.paint(frames[1], Previous(frames[0], high.pixels), stage=1, below=warm.pixels)
+    warm = bound.paint(frames[1], Links(Neighbour(frames[0], low.pixels)))
+    last = bound.paint(
+        frames[1], Links(Neighbour(frames[0], high.pixels)), stage=1, below=warm.pixels
+    )
     assert (warm.evaluations, last.evaluations) == (8, 8)
     assert "temporal" in last.loss
     assert last.loss["style"] < warm.loss["style"]
-
-
-def test_a_later_stage_starts_between_the_stage_below_and_the_frame_before(frames, first):
-    """With flow that fits everywhere and one evaluation, nothing but the start is left."""
-    still = painter(optimize={"evaluations": 6, "warm_evaluations": 1})
-    below = frames[0]
-    painted = still._warm_start(frames[0], Previous(frames[0], first.pixels), below, None)[0]
-    between = (below.astype(float) + first.pixels) / 2 / 255
-    assert np.abs(painted[0].permute(1, 2, 0).numpy() - between).mean() < 0.02
 
 
 def test_a_later_stage_without_the_one_below_is_refused(frames):
@@ -119,16 +127,11 @@ def test_a_later_stage_without_the_one_below_is_refused(frames):
         staged().paint(frames[0], stage=1)
 
 
-def test_the_flow_of_a_pair_is_measured_once_for_all_stages(frames, first, monkeypatch):
-    from render import painter as module
-
+def test_the_flow_of_a_pair_is_measured_once_for_all_stages(frames, first):
     calls = []
-    measured = module.estimate_flow
-    monkeypatch.setattr(
-        module, "estimate_flow", lambda *pair: calls.append(pair) or measured(*pair)
-    )
     bound = staged()
-    before = Previous(frames[0], first.pixels)
+    bound._motions = Motions(2, lambda *pair: calls.append(pair) or estimate_flow(*pair))
+    before = Links(Neighbour(frames[0], first.pixels))
     low = bound.paint(frames[1], before)
     bound.paint(frames[1], before, stage=1, below=low.pixels)
     assert len(calls) == 2  # there and back
@@ -138,41 +141,23 @@ def test_without_flow_the_previous_result_stays_where_it_is(frames, first):
     still = painter(
         optimize={"evaluations": 6, "warm_evaluations": 1}, temporal={"warm_start": "previous"}
     )
-    painted = still.paint(frames[1], Previous(frames[0], first.pixels))
+    painted = still.paint(frames[1], Links(Neighbour(frames[0], first.pixels)))
     assert np.array_equal(painted.pixels, first.pixels)
     assert "temporal" not in painted.loss
 
 
 def test_frames_that_are_not_to_be_linked_ignore_the_one_before(frames, first):
     apart = painter(temporal={"warm_start": "none"})
-    painted = apart.paint(frames[0], Previous(frames[1], frames[1]))
+    painted = apart.paint(frames[0], Links(Neighbour(frames[1], frames[1])))
     assert np.array_equal(painted.pixels, first.pixels)
 
 
 def test_after_a_cut_that_was_missed_the_new_content_shows_not_the_old_painting(first, frames):
     other = smooth_noise(*SIZE, seed=99)
     still = painter(optimize={"evaluations": 6, "warm_evaluations": 1})
-    painted = still.paint(other, Previous(frames[0], first.pixels)).pixels
-    start = recolour(other, Previous(frames[0], first.pixels)) * 255
+    painted = still.paint(other, Links(Neighbour(frames[0], first.pixels))).pixels
+    start = recolour(other, Neighbour(frames[0], first.pixels)) * 255
     assert distance(painted, start) < distance(painted, first.pixels)
-
-
-def test_recolouring_finds_an_affine_change_of_colours():
-    before = smooth_noise(*SIZE, seed=1)
-    change = np.array([[0.5, 0.1, 0.0], [0.0, 0.4, 0.1], [0.1, 0.0, 0.5]])
-    after = (before @ change + 40).round().astype(np.uint8)
-    other = smooth_noise(*SIZE, seed=2)
-    expected = (other @ change + 40) / 255
-    found = recolour(other, Previous(before, after))
-    assert found.dtype == np.float32
-    assert np.abs(found - expected).mean() < 0.01
-
-
-def test_recolouring_by_a_flat_frame_stays_finite_and_near_its_result():
-    flat = np.full((*SIZE[::-1], 3), 90, np.uint8)
-    result = np.full((*SIZE[::-1], 3), 200, np.uint8)
-    found = recolour(smooth_noise(*SIZE, seed=2), Previous(flat, result))
-    assert np.abs(found * 255 - 200).max() < 1
 
 
 def test_a_loss_that_is_not_finite_is_an_error(frames, monkeypatch):
@@ -272,7 +257,7 @@ def test_masks_over_style_pictures_and_their_alpha_choose_what_counts(frames):
 def test_kept_colours_are_kept_in_frames_that_follow_others_too(frames, keep):
     keeping = painter(colour={"keep": keep})
     first = keeping.paint(frames[0])
-    second = keeping.paint(frames[1], Previous(frames[0], first.pixels))
+    second = keeping.paint(frames[1], Links(Neighbour(frames[0], first.pixels)))
     for painted, content in ((first, frames[0]), (second, frames[1])):
         off = painted.pixels.mean((0, 1)) - content.mean((0, 1))
         assert np.abs(off - off.mean()).max() < 8, "no cast of another colour"
@@ -297,7 +282,9 @@ def test_every_setting_reaches_the_engine(frames, first, settings):
 
 @pytest.mark.parametrize("keep", ["none", "luminance", "palette", "histogram"])
 def test_a_frame_that_comes_twice_is_painted_once(frames, first, keep):
-    again = painter(colour={"keep": keep}).paint(frames[0], Previous(frames[0], first.pixels))
+    again = painter(colour={"keep": keep}).paint(
+        frames[0], Links(Neighbour(frames[0], first.pixels))
+    )
     np.testing.assert_array_equal(again.pixels, first.pixels)
     assert again.evaluations == 1
 
@@ -305,7 +292,7 @@ def test_a_frame_that_comes_twice_is_painted_once(frames, first, keep):
 def test_what_stands_still_keeps_its_pixels_while_the_rest_is_painted(frames, first):
     changed = frames[0].copy()
     changed[:, :20] = changed[::-1, :20]
-    painted = painter().paint(changed, Previous(frames[0], first.pixels))
+    painted = painter().paint(changed, Links(Neighbour(frames[0], first.pixels)))
     far = 20 + REACH
     np.testing.assert_array_equal(painted.pixels[:, far:], first.pixels[:, far:])
     assert (painted.pixels[:, :20] != first.pixels[:, :20]).mean() > 0.5
@@ -314,7 +301,9 @@ def test_what_stands_still_keeps_its_pixels_while_the_rest_is_painted(frames, fi
 
 def test_what_stands_still_in_a_later_stage_is_that_of_the_frame_before(frames, first):
     below = painter().paint(frames[1]).pixels
-    again = staged().paint(frames[0], Previous(frames[0], first.pixels), stage=1, below=below)
+    again = staged().paint(
+        frames[0], Links(Neighbour(frames[0], first.pixels)), stage=1, below=below
+    )
     np.testing.assert_array_equal(again.pixels, first.pixels)
 
 
@@ -322,5 +311,5 @@ def test_a_mask_that_changes_where_the_content_stands_still_is_painted(frames):
     left, right = halves()
     bound = painter(style={"regions": REGIONS[:1]})
     before = bound.paint(frames[0], masks=[left]).pixels
-    after = bound.paint(frames[0], Previous(frames[0], before), masks=[right]).pixels
+    after = bound.paint(frames[0], Links(Neighbour(frames[0], before)), masks=[right]).pixels
     assert distance(after[:, 32:], before[:, 32:]) > 1

@@ -10,7 +10,7 @@ from PIL import Image
 
 from render.errors import SourceError
 from render.inputs import make_plan
-from render.plan import CHUNK, Plan, chunks, split
+from render.plan import CHUNK, Plan, Unit, anchored, chunks, split
 
 
 @given(
@@ -52,6 +52,43 @@ def test_long_shots_are_cut_where_the_job_says_so(video_job):
     assert [unit.shot for unit in plan.units] == [0, 0, 1, 1]
 
 
+@given(
+    start=st.integers(0, 50),
+    count=st.integers(1, 500),
+    step=st.integers(1, 4),
+    longest=st.integers(2, 60),
+    bridge=st.integers(1, 80),
+)
+def test_anchors_and_segments_partition_a_shot(start, count, step, longest, bridge):
+    shot = range(start, start + count * step, step)
+    units = list(anchored(3, shot, longest, bridge, number=7))
+    assert sorted(frame for unit in units for frame in unit.frames) == list(shot)
+    assert [unit.number for unit in units] == list(range(7, 7 + len(units)))
+    anchors, *segments = units
+    assert anchors.frames[0] == shot[0]
+    assert anchors.awaited == bool(segments)
+    for unit in segments:
+        assert len(unit.frames) < longest
+        assert unit.after == unit.frames[0] - step
+        assert unit.after in anchors.frames
+        assert unit.towards is None or unit.towards == unit.frames[-1] + step
+        assert unit.bridge == (0 if unit.towards is None else min(bridge, len(unit.frames)))
+        assert unit.whole == range(unit.after, (unit.towards or unit.frames[-1]) + 1, step)
+    if segments:
+        assert anchors.whole == range(shot[0], anchors.frames[-1] + 1, step)
+        assert anchors.between(*anchors.frames[:2]) == segments[0].frames
+
+
+def test_a_shot_that_fits_into_one_segment_is_a_chain():
+    assert list(anchored(0, range(32), 32, 16, 0)) == [Unit(0, 0, range(32), chained=True)]
+
+
+def test_anchors_of_a_shot_are_evenly_spaced():
+    units = list(anchored(0, range(200), 32, 16, 0))
+    assert units[0].frames == range(0, 200, 29)
+    assert [len(unit.frames) for unit in units] == [7, 28, 28, 28, 28, 28, 28, 25]
+
+
 def test_frames_without_a_warm_start_do_not_wait_for_each_other(video_job):
     units = make_plan(video_job("temporal.warm_start=none")).units
     assert [len(unit.frames) for unit in units] == [1] * 12
@@ -82,8 +119,11 @@ def test_the_farm_has_no_say(video_job):
     assert len(plans) == 1
 
 
-def test_a_plan_survives_being_written_down(video_job):
-    plan = make_plan(video_job("temporal.segment=4", "input.frames=0-10x2"))
+@pytest.mark.parametrize(
+    "cut", [("temporal.segment=4",), ("temporal.parallel=anchors", "temporal.segment=2")]
+)
+def test_a_plan_survives_being_written_down(video_job, cut):
+    plan = make_plan(video_job(*cut, "input.frames=0-10x2"))
     assert Plan.from_data(json.loads(json.dumps(plan.to_data()))) == plan
 
 

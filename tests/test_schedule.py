@@ -1,9 +1,11 @@
 """The forecast: plans played through with counters."""
 
+from itertools import accumulate, pairwise
+
 import pytest
 
 from render.inputs import make_plan
-from render.plan import Plan, Unit
+from render.plan import Plan, Unit, anchored
 from render.schedule import forecast, in_evaluations, makespan
 from render.spec.job import Job
 
@@ -21,7 +23,9 @@ def job(evaluations=80, warm=32, **temporal):
 
 
 def plan(*lengths, stages=4, chained=True):
-    units = tuple(Unit(n, n, range(count), chained, stages) for n, count in enumerate(lengths))
+    ends = list(accumulate(lengths, initial=0))
+    runs = [range(*both) for both in pairwise(ends)]
+    units = tuple(Unit(n, n, run, chained, stages) for n, run in enumerate(runs))
     return Plan("x", None, tuple(unit.frames for unit in units), units)
 
 
@@ -47,6 +51,28 @@ def test_four_workers_paint_one_long_shot_in_four_stages_nearly_four_times_as_fa
 
 def test_the_critical_path_of_a_thousand_frames_is_a_quarter_of_their_time():
     assert forecast([in_evaluations(job(), plan(1000))]).critical_path / 32 < 280
+
+
+def anchors(count, segment=32):
+    units = tuple(anchored(0, range(count), segment, 16, 0))
+    return Plan("x", None, (range(count),), units)
+
+
+def test_anchors_give_segments_to_many_workers():
+    made = job(evaluations=100, warm=32, parallel="anchors")
+    part = in_evaluations(made, anchors(1000))
+    ahead = forecast([part])
+    assert ahead.total == 100 + 31 * 64 + 31 * (15 * 32 + 16 * 8) + 7 * 32
+    assert ahead.speedup[1] == 1
+    assert ahead.speedup[4] > 3.5
+    assert ahead.speedup[16] > 8
+    assert ahead.critical_path / 32 < 120
+    assert makespan([part], 1000) == ahead.critical_path
+
+
+def test_the_critical_path_of_anchors_is_their_chain_and_the_last_segment():
+    ahead = forecast([in_evaluations(job(100, 32, parallel="anchors"), anchors(64))])
+    assert ahead.critical_path == 100 + 64 + 31 * 32
 
 
 def test_a_chain_gains_nothing_from_more_workers_and_shots_and_pictures_do():

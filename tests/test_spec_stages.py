@@ -43,7 +43,7 @@ def test_stages_sum_to_the_budget_and_the_later_ones_are_the_same_for_all_frames
 ):
     made = job(warm, evaluations, stages=stages)
     count = stage_count(made)
-    cold, later = (stage_evaluations(made, count, cold=flag) for flag in (True, False))
+    cold, later = (stage_evaluations(made, count, effort) for effort in ("first", "later"))
     assert sum(later) == warm
     assert cold[1:] == later[1:]
     assert len(cold) == len(later) == count
@@ -52,3 +52,13 @@ def test_stages_sum_to_the_budget_and_the_later_ones_are_the_same_for_all_frames
         assert min(later) >= LEAST
     if evaluations >= warm:
         assert sum(cold) == evaluations
+
+
+def test_an_anchor_has_more_evaluations_and_what_is_led_to_it_fewer_but_not_too_few():
+    made = job(warm=32, evaluations=110, parallel="anchors")
+    assert stage_evaluations(made, 1, "anchor") == (64,)
+    assert stage_evaluations(made, 1, "led") == (8,)
+    assert stage_evaluations(job(warm=60, evaluations=80), 1, "anchor") == (80,)
+    assert stage_evaluations(job(warm=12), 1, "led") == (8,)
+    assert stage_evaluations(job(warm=3, evaluations=2), 1, "anchor") == (3,)
+    assert stage_evaluations(job(warm=3), 1, "led") == (3,)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import ray
 import torch
@@ -18,11 +17,13 @@ from render.materials import Materials
 from render.media.frames import Frame
 from render.media.stills import encode_png
 from render.metrics import Comparison
-from render.painter import Painter, Pixels, Previous
+from render.painter import Painter, Pixels
 from render.rescue import Rescuer
 from render.settle import settle
 from render.spec.job import Job
+from render.spec.stages import frames_kept
 from render.together import Finished, Keeper, Wanted, paint_pictures
+from render.warm import Bridge, Links, Neighbour
 from render.weights import check_weights
 
 
@@ -79,9 +80,12 @@ class Task:
     Attributes:
         frame: its content.
         masks: those of the job's regions in this frame.
-        chain: what it is started from: a given result, the worker's own last one, or nothing.
-        predecessor: index of the frame before it, if `chain` is `"last"`.
-        level: detail to be kept, if `chain` is `"last"`; see `Previous`.
+        chain: what it is started from: a given frame, one by its index that the worker painted itself,
+            or nothing.
+        between: contents of the frames from this one back to that, exclusive.
+        earlier: likewise further frames of the chain, the nearest first.
+        bridge: the frame that it is led to.
+        level: detail to be kept, see `Links`.
         unit: number of the unit that the frame belongs to.
         stage: which part of its evaluations to do.
         below: the frame after the stage before this one; `None` for the first.
@@ -90,8 +94,10 @@ class Task:
 
     frame: Frame
     masks: Sequence[Mask]
-    chain: Previous | Literal["last"] | None
-    predecessor: int | None
+    chain: Neighbour | int | None
+    between: Sequence[Pixels]
+    earlier: Sequence[Neighbour | int]
+    bridge: Bridge | None
     level: float | None
     unit: int
     stage: int
@@ -127,7 +133,8 @@ class Worker:
 
     def __init__(self) -> None:
         self._rescuer: Rescuer | None = None
-        self._last: dict[tuple[int, int], tuple[int, Previous]] = {}
+        self._keep = 1
+        self._recent: dict[tuple[int, int], dict[int, Neighbour]] = {}
 
     def place(self) -> Placed:
         """Where this worker runs."""
@@ -141,11 +148,11 @@ class Worker:
         """
         started = time.monotonic()
         self._rescuer = None
-        self._last.clear()
+        self._recent.clear()
+        self._keep = frames_kept(job)
         # Ray hides no GPU from a worker that asked for none.
         device = settle(job.farm.cpus_per_worker, gpu=bool(ray.get_gpu_ids()))
-        if job.engine == "vgg":
-            check_weights(job.model, materials.weights)
+        check_weights(job, materials.weights)
         self._rescuer = Rescuer(
             job, lambda job: Painter(job, materials.styles, device, materials.extras)
         )
@@ -158,27 +165,25 @@ class Worker:
 
         Raises:
             EngineError: the frame cannot be painted.
-            FarmError: the last frame painted here is not the predecessor.
+            FarmError: a frame that was said to be here is not.
         """
         if self._rescuer is None:
             raise FarmError("a frame was sent to a worker that has loaded no model")
         started = time.monotonic()
         frame = task.frame
-        if task.chain == "last":
-            last = self._last.get((task.unit, task.stage))
-            if last is None or last[0] != task.predecessor:
-                raise FarmError(
-                    f"frame {task.predecessor}, which frame {frame.index} follows, is missing"
-                )
-            previous: Previous | None = replace(last[1], level=task.level)
-        else:
-            previous = task.chain
-        self._last = {line: kept for line, kept in self._last.items() if line[0] == task.unit}
-        self._last.pop((task.unit, task.stage), None)
+        line = task.unit, task.stage
+        recent = {
+            unit_stage: kept
+            for unit_stage, kept in self._recent.items()
+            if unit_stage[0] == task.unit
+        }
+        self._recent = recent
+        own = recent.pop(line, {})  # should this frame fail, its line is sent anew
+        links = None if task.chain is None else _links(task, task.chain, own)
         painted, changed = self._rescuer.paint(
             lambda painter: painter.paint(
                 frame.pixels,
-                previous,
+                links,
                 index=frame.index,
                 alpha=frame.alpha,
                 masks=task.masks,
@@ -187,8 +192,9 @@ class Worker:
             )
         )
         # What the next frame starts from is what was committed: 8-bit pixels, as they are in the PNG.
-        last_picture = Previous(frame.pixels, painted.pixels)
-        self._last[task.unit, task.stage] = (frame.index, last_picture)
+        own.pop(frame.index, None)  # it may have been painted here before: now it is the newest
+        own[frame.index] = Neighbour(frame.pixels, painted.pixels)
+        recent[line] = dict(list(own.items())[-self._keep :])
         data = encode_png(painted.pixels, frame.alpha)
         seconds = time.monotonic() - started
         return Reply(
@@ -222,3 +228,21 @@ class Worker:
                     task.keeper.keep(names[one.frame], one.data)
             found = [replace(one, data=b"") for one in found]
         return BatchReply(found, task.attempt)
+
+
+def _links(task: Task, chain: Neighbour | int, own: Mapping[int, Neighbour]) -> Links:
+    """What a task is linked to, with the worker's own frames put in.
+
+    Raises:
+        FarmError: one of them is not there.
+    """
+    previous = replace(_given(chain, own), between=tuple(task.between))
+    return Links(previous, task.level, [_given(one, own) for one in task.earlier], task.bridge)
+
+
+def _given(frame: Neighbour | int, own: Mapping[int, Neighbour]) -> Neighbour:
+    if isinstance(frame, Neighbour):
+        return frame
+    if frame not in own:
+        raise FarmError(f"frame {frame}, which was painted here, is missing")
+    return own[frame]

@@ -15,6 +15,7 @@ from render.media.frames import Source
 from render.plan import Plan, Unit
 from render.spec.job import Job
 from render.store import Store
+from render.turns import foremost, in_order
 
 
 @dataclass(eq=False)
@@ -43,13 +44,11 @@ class Lanes:
         self._store = store
         self._failed = failed
         todo = [u for u in plan.units if any(frame not in store.records for frame in u.frames)]
-        if any(unit.chained for unit in todo):
-            todo.sort(key=lambda unit: -len(unit.frames))  # the longest chain first: it ends last
-        self._waiting = deque(todo)
+        self._waiting = deque(in_order(todo))
         self._open: list[Lane] = []
         self._sent: dict[str, list[Lane]] = {}  # lanes of the errands under way, by worker
-        self._held: dict[str, dict[tuple[int, int], int]] = {}
-        """By worker, the frame of each lane (unit and stage) that it was sent last and still has."""
+        self._held: dict[str, dict[tuple[int, int], tuple[int, ...]]] = {}
+        """By worker, the frames of each lane (unit and stage) that it was sent last and still has."""
 
     def places(self) -> int:
         """Lanes that are left."""
@@ -66,10 +65,11 @@ class Lanes:
         if lane is None:
             return None
         unit, held = lane.unit, self._held.get(worker, {})
-        task = lane.next(held.get((unit.number, lane.stage)))
-        # The worker forgets other units' pictures likewise.
-        held = {line: frame for line, frame in held.items() if line[0] == unit.number}
-        held[unit.number, lane.stage] = task.frame.index
+        own = held.get((unit.number, lane.stage), ())
+        task = lane.next(own)
+        # The worker forgets other units' pictures, and all but the last of these, likewise.
+        held = {line: frames for line, frames in held.items() if line[0] == unit.number}
+        held[unit.number, lane.stage] = (*own, task.frame.index)[-lane.keep :]
         self._held[worker] = held
         self._sent.setdefault(worker, []).append(lane)
         return LaneErrand(task, (task.frame.index,), lane.stage, unit.shot, lane)
@@ -113,7 +113,7 @@ class Lanes:
         """The lane whose next frame a worker should paint, if there is one.
 
         A worker stays with a lane as long as frames of it wait there, because the next may start
-        from a picture that only it has. Else the latest stage comes first: it finishes frames.
+        from a picture that only it has. Else the `foremost` is next.
         """
         here = self._sent.get(worker)
         if here:
@@ -121,14 +121,14 @@ class Lanes:
         taken = self._taken()
         free = [lane for lane in self._open if id(lane) not in taken and lane.ready()]
         if free:
-            return max(free, key=lambda lane: lane.stage)
+            return foremost(free)
         while self._waiting:
             unit = self._waiting.popleft()
             made = [self._lane(unit, stage) for stage in range(unit.stages)]
             self._open += made
             ready = [lane for lane in made if lane.ready()]
             if ready:
-                return max(ready, key=lambda lane: lane.stage)
+                return foremost(ready)
         return None
 
     def _lane(self, unit: Unit, stage: int) -> Lane:

@@ -48,33 +48,47 @@ def keep_detail(
     """
     columns, rows = positions(flow)
     carried = cv2.remap(
-        _energy(picture), columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        energy_map(picture), columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
     own = float((carried * mask).sum(dtype=np.float64))
     wanted = own
     if level is not None:
         wanted = min(GAIN * own, max(own, level * float(mask.sum(dtype=np.float64))))
-    fine = np.asarray(warped - cv2.GaussianBlur(warped, (0, 0), _RADIUS), np.float32)
+    return raise_energy(warped, mask, wanted)
+
+
+def raise_energy(picture: FloatMap, mask: FloatMap, wanted: float) -> FloatMap:
+    """`picture` with as much of its unsharp mask added as brings its gradient energy to `wanted`.
+
+    Args:
+        picture: H×W×3, 0 to 1.
+        mask: H×W, 0 to 1, by which the energy of each pixel counts.
+        wanted: sum over the pixels.
+
+    Returns:
+        H×W×3, 0 to 1; the picture itself if it has the energy.
+    """
+    fine = np.asarray(picture - cv2.GaussianBlur(picture, (0, 0), _RADIUS), np.float32)
 
     def energy(factor: float) -> float:
-        raised = warped + np.float32(factor) * fine
-        return float((_energy(raised) * mask).sum(dtype=np.float64))
+        raised = picture + np.float32(factor) * fine
+        return float((energy_map(raised) * mask).sum(dtype=np.float64))
 
     less, now, more = energy(-1), energy(0), energy(1)
     square, linear = (more + less) / 2 - now, (more - less) / 2
     root = linear * linear - 4 * square * (now - wanted)
     if square <= 0 or root < 0 or now >= wanted:
-        return warped
+        return picture
     factor = min(STRONGEST, float((np.sqrt(root) - linear) / (2 * square)))
-    return np.asarray(np.clip(warped + np.float32(factor) * fine, 0, 1), dtype=np.float32)
+    return np.asarray(np.clip(picture + np.float32(factor) * fine, 0, 1), dtype=np.float32)
 
 
 def detail(picture: FloatMap) -> float:
     """Mean gradient energy of the luma of an H×W×3 picture, 0 to 1."""
-    return float(_energy(picture).mean(dtype=np.float64))
+    return float(energy_map(picture).mean(dtype=np.float64))
 
 
-def _energy(picture: FloatMap) -> FloatMap:
+def energy_map(picture: FloatMap) -> FloatMap:
     """Squared gradient (H×W) of the luma, by differences to the right and downward neighbour."""
     luma = picture @ LUMA
     squares = np.zeros_like(luma)

@@ -106,7 +106,9 @@ class Optimize(Model):
     tv_weight: Weight = 0.4
     """Weight of the total variation loss: more is smoother, less has more grain."""
     tolerance: Weight = 0.0
-    """Stop a frame early when its loss fell by less than this share over 10 evaluations; 0: never."""
+    """Stop a frame early when its loss fell by less than this share over 5 evaluations; 0: never."""
+    warm_tolerance: Weight = 0.0
+    """The same for frames that start from the previous one, in each of their stages."""
 
 
 class Temporal(Model):
@@ -115,20 +117,33 @@ class Temporal(Model):
     warm_start: Literal["warped", "previous", "none"] = "warped"
     """What a frame starts from: the previous result warped along the optical flow, the previous
     result as it is, or its own content."""
-    flow: Literal["dis", "none"] = "dis"
-    """Optical flow: OpenCV's DIS, or none (then `warped` means `previous`)."""
+    flow: Literal["dis", "raft", "none"] = "dis"
+    """Optical flow: OpenCV's DIS; RAFT, better and much slower, where its weights are on the machine;
+    or none (then `warped` means `previous`)."""
+    flow_weights: JobPath | None = None
+    """State dict of torchvision's `raft_large`; empty: the one in torchvision's cache."""
     weight: Weight = 20.0
     """Weight of the pull towards the warped previous result, where the flow can be trusted."""
-    parallel: Literal["waves", "chain"] = "waves"
+    long_term: Annotated[int, Field(ge=1, le=16)] = 1
+    """How many frames back the pull reaches: 1, the previous one alone; 4, those 1, 2 and 4 frames back,
+    each where no nearer one shows the same place. What is covered for a moment then comes back as it
+    was."""
+    parallel: Literal["waves", "chain", "anchors"] = "waves"
     """How the frames of a shot share workers. `waves`: each frame is painted in `stages`, and a stage
     waits only for the one below it and for the same stage of the frame before, so that as many
-    workers as stages paint one shot. `chain`: each frame waits for the one before it."""
+    workers as stages paint one shot. `chain`: each frame waits for the one before it. `anchors`: a
+    long shot is cut into segments, their first frames are painted as a chain of their own, and the
+    segments side by side, for as many workers as segments; needs `warm_start: warped` and a flow."""
     stages: Annotated[int, Field(ge=1, le=16)] = 4
     """Stages of a frame in `waves`, each with at least 8 of the `warm_evaluations`; fewer where those
     do not suffice."""
     segment: Annotated[int, Field(ge=2)] | None = None
-    """Longest run of frames that one worker renders in order; longer shots are cut into runs that
-    start afresh, which shows as a jump. Empty: a shot is never cut."""
+    """Longest run of frames that one worker renders in order. With `anchors`: frames of a segment,
+    empty for 32. Else longer shots are cut into runs that start afresh, which shows as a jump; empty:
+    a shot is never cut."""
+    bridge: Annotated[int, Field(ge=1)] = 16
+    """With `anchors`: so many frames at the end of each segment are led to the next anchor, each by an
+    equal step. Fewer than 16 show as a jump."""
 
 
 class Farm(Model):
@@ -252,6 +267,20 @@ class Job(Model):
     @model_validator(mode="after")
     def _layers_exist(self) -> Self:
         check_layers(self.model.arch, {"style": self.style.layers, "content": self.content.layers})
+        return self
+
+    @model_validator(mode="after")
+    def _anchors_follow_motion(self) -> Self:
+        """Segments are held together by motion alone."""
+        temporal = self.temporal
+        needed = {"warm_start": temporal.warm_start != "warped", "flow": temporal.flow == "none"}
+        for key, wrong in needed.items():
+            if temporal.parallel == "anchors" and wrong:
+                raise PydanticCustomError(
+                    "anchors",
+                    "not with temporal.parallel: anchors, which carries pictures along the motion",
+                    {"loc": ("temporal", key), "allowed": "its default, or parallel: waves"},
+                )
         return self
 
     @model_validator(mode="after")

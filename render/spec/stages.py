@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 from render.spec.job import Job
 from render.spec.media import VideoInput
+
+Effort = Literal["first", "later", "anchor", "led"]
+"""What a frame is to the others: the first of a chain; one that starts from the frame before it; a later
+anchor, which starts from one far back; one that is led to the next anchor."""
+EFFORTS: tuple[Effort, ...] = get_args(Effort)
 
 LEAST = 8
 """Warm evaluations of a stage: L-BFGS begins anew in each. In fewer it learns little, and a
 chain of frames loses its texture (seen with 5)."""
+ANCHOR = 2
+"""An anchor has so many times the warm evaluations: much of it lies in no earlier one, and all the
+frames of its segment start from it."""
+LED = 4
+"""One that is led has the warm evaluations over this. Whatever is painted anew in it leads away."""
 
 
 def stage_count(job: Job) -> int:
@@ -15,21 +27,39 @@ def stage_count(job: Job) -> int:
     temporal = job.temporal
     if not isinstance(job.input, VideoInput):
         return 1
-    if temporal.parallel == "chain" or temporal.warm_start == "none":
+    if temporal.parallel != "waves" or temporal.warm_start == "none":
         return 1
     return max(1, min(temporal.stages, job.optimize.warm_evaluations // LEAST))
 
 
-def stage_evaluations(job: Job, stages: int, *, cold: bool) -> tuple[int, ...]:
+def stage_evaluations(job: Job, stages: int, effort: Effort) -> tuple[int, ...]:
     """Evaluations of each of `stages` stages; they sum to the frame's budget if it suffices.
 
     Args:
         job: whose budgets they are.
         stages: of the frame.
-        cold: whether the frame follows no other: then all but the warm share of the later stages
-            is spent in the first, which paints coarse to fine.
+        effort: that the frame takes. All that the first of a chain has more than the others is spent
+            in its first stage, which paints coarse to fine.
     """
     optimize = job.optimize
     each = optimize.warm_evaluations // stages
-    total = optimize.evaluations if cold else optimize.warm_evaluations
+    total = {
+        "first": optimize.evaluations,
+        "later": optimize.warm_evaluations,
+        "anchor": max(
+            optimize.warm_evaluations, min(ANCHOR * optimize.warm_evaluations, optimize.evaluations)
+        ),
+        "led": max(min(LEAST, optimize.warm_evaluations), optimize.warm_evaluations // LED),
+    }[effort]
     return (max(1, total - (stages - 1) * each), *(max(1, each) for _ in range(stages - 1)))
+
+
+def gaps_back(job: Job) -> tuple[int, ...]:
+    """How many frames back those lie, beside the one before, that a frame is pulled towards."""
+    reach = job.temporal.long_term
+    return tuple(2**n for n in range(1, reach.bit_length()) if 2**n <= reach)
+
+
+def frames_kept(job: Job) -> int:
+    """How many of the frames that it painted last a worker keeps, as the next ones look at them."""
+    return max(gaps_back(job), default=1)

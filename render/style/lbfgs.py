@@ -32,8 +32,8 @@ CURVATURE = 1e-8
 MAX_TRIALS = 8
 FIRST_STEP = 0.01
 """Root mean square of the first step, in the unit of the unknowns (pixels: 0 to 1)."""
-WINDOW = 10
-"""Evaluations over which `tolerance` looks at the fall of the loss."""
+WINDOW = 5
+"""Evaluations over which `tolerance` looks at the fall of the loss; a stage of a frame has but eight."""
 
 
 @dataclass(frozen=True)

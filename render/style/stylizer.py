@@ -37,6 +37,7 @@ class Budget:
         warm_evaluations: for a picture that starts from something better, at full size alone.
         history: curvature pairs of L-BFGS.
         tolerance: see `minimize`.
+        warm_tolerance: likewise, for a picture that starts from something better.
         optimizer: `lbfgs` or `adam`.
         learning_rate: of Adam.
         scales: how many at most; `None`: as many as the size asks for.
@@ -53,6 +54,7 @@ class Budget:
     scales: int | None = None
     shares: tuple[int, ...] | None = None
     factor: float = 2.0
+    warm_tolerance: float = 0.0
 
     def steps(
         self, layers: Collection[str], width: int, height: int, evaluations: int
@@ -197,7 +199,9 @@ class Stylizer:
                 self._pull_with_margin(pull) if pull is not None and last else None,
                 None if clear is None else self._with_margin(clear),
             )
-            found = self._minimize(objective, self._with_margin(current).flatten(1), share)
+            tolerance = self.budget.tolerance if start is None else self.budget.warm_tolerance
+            first = self._with_margin(current).flatten(1)
+            found = self._minimize(objective, first, share, tolerance)
             canvas = found.point.view(objective.shape)
             margin = self._margin
             current = canvas[:, :, margin : margin + h, margin : margin + w]
@@ -268,14 +272,16 @@ class Stylizer:
             return seeded_noise(*size, seeds).to(source)
         return style_noise(*size, seeds, styles).to(source)
 
-    def _minimize(self, objective: Objective, start: Tensor, evaluations: int) -> Minimum:
+    def _minimize(
+        self, objective: Objective, start: Tensor, evaluations: int, tolerance: float
+    ) -> Minimum:
         budget = self.budget
         run = (
             partial(minimize, history=budget.history)
             if budget.optimizer == "lbfgs"
             else partial(minimize_adam, learning_rate=budget.learning_rate)
         )
-        return run(objective, start, evaluations=evaluations, tolerance=budget.tolerance)
+        return run(objective, start, evaluations=evaluations, tolerance=tolerance)
 
     def _with_margin(self, pixels: Tensor) -> Tensor:
         """The picture, mirrored beyond its edges."""

@@ -1,0 +1,86 @@
+"""The motion from one frame to another, near or far."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import cv2
+import numpy as np
+
+from render.motion.flow import FloatMap, Pixels, estimate_flow
+from render.motion.reliability import outside_frame, reliability_mask
+from render.motion.warp import positions
+
+FlowOf = Callable[[Pixels, Pixels], FloatMap]
+"""Optical flow from one picture to another, as `estimate_flow` gives it."""
+
+
+@dataclass(frozen=True)
+class Motion:
+    """Optical flow from a frame to another one (H×W×2) and where it can be trusted (H×W, 0 to 1)."""
+
+    flow: FloatMap
+    mask: FloatMap
+
+
+class Motions:
+    """Measures motion, and remembers the flows that were measured last.
+
+    Args:
+        kept: how many pairs of frames are remembered.
+        flow: how a flow is measured.
+    """
+
+    def __init__(self, kept: int, flow: FlowOf = estimate_flow) -> None:
+        self._kept = 2 * kept  # there and back
+        self._measure = flow
+        self._flows: OrderedDict[bytes, FloatMap] = OrderedDict()
+
+    def along(self, frames: Sequence[Pixels]) -> Motion:
+        """The motion from the first of some frames to the last, step by step through all of them.
+
+        Args:
+            frames: H×W×3 each, at least two, each near the next.
+        """
+        steps = [
+            Motion(self._flow(a, b), reliability_mask(self._flow(a, b), self._flow(b, a)))
+            for a, b in pairwise(frames)
+        ]
+        motion = steps[0]
+        for onward in steps[1:]:
+            motion = compose(motion, onward)
+        return motion
+
+    def _flow(self, source: Pixels, target: Pixels) -> FloatMap:
+        digest = hashlib.sha256(source.tobytes())
+        digest.update(target.tobytes())
+        key = digest.digest()
+        found = self._flows.pop(key, None)
+        if found is None:
+            found = self._measure(source, target)
+        self._flows[key] = found
+        if len(self._flows) > self._kept:
+            self._flows.popitem(last=False)
+        return found
+
+
+def compose(motion: Motion, onward: Motion) -> Motion:
+    """The motion from a to c, of that from a to b and that from b to c.
+
+    A picture that is carried along it is resampled once, not once for each step. It can be trusted
+    where both can.
+    """
+    columns, rows = positions(motion.flow)
+
+    def carried(values: FloatMap) -> FloatMap:
+        there = cv2.remap(values, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return np.asarray(there, np.float32)
+
+    flow = motion.flow + carried(onward.flow)
+    mask = motion.mask * carried(onward.mask)
+    mask[outside_frame(flow)] = 0
+    return Motion(flow, mask)

@@ -1,0 +1,158 @@
+"""Where a frame that follows others starts, and what it is pulled towards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from render.motion.carry import Carried, carry, led, nearest_first
+from render.motion.paths import Motions
+from render.motion.reliability import BoolMap
+from render.motion.still import standing_still
+from render.spec.stages import Effort
+
+Pixels = npt.NDArray[np.uint8]
+FloatPixels = npt.NDArray[np.float32]
+
+BLEND = 0.5
+"""Share of the same stage of the frame before in what a later stage starts from."""
+LED_PULL = 4.0
+"""Times the pull towards the previous frame, that of a frame towards where it is led. Painting would
+undo most of the step otherwise, and all that is left over would come in the last one."""
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A frame of the same shot that is painted already, along with the way to it.
+
+    Attributes:
+        content: H×W×3.
+        result: its committed picture after the same stage, H×W×3.
+        between: contents of the frames between, from the one that is being painted to this one.
+    """
+
+    content: Pixels
+    result: Pixels
+    between: tuple[Pixels, ...] = ()
+
+
+@dataclass(frozen=True)
+class Bridge:
+    """A later frame that the ones before it are led to.
+
+    Attributes:
+        anchor: that frame.
+        share: of the way from what a frame would be without it, from 0 to 1.
+    """
+
+    anchor: Neighbour
+    share: float
+
+
+@dataclass(frozen=True)
+class Links:
+    """What holds a frame together with others.
+
+    Attributes:
+        previous: the frame before, or of those before the nearest that there is.
+        level: detail that the chain began with and is to keep, as `picture_level` gives it for its
+            first frame after the same stage; `None`: that of `previous`.
+        earlier: frames further back, the nearest first, for places that no nearer one shows.
+        bridge: the frame that this one is led to.
+    """
+
+    previous: Neighbour
+    level: float | None = None
+    earlier: Sequence[Neighbour] = ()
+    bridge: Bridge | None = None
+
+    @property
+    def effort(self) -> Effort:
+        """What the frame is to the others."""
+        if self.bridge is not None:
+            return "led"
+        return "anchor" if self.previous.between else "later"
+
+    def held(self, content: Pixels) -> BoolMap:
+        """Where (H×W×1) a frame keeps the pixels of the one before: there its content stands still.
+
+        Painting on would let them drift. If the frame is led to another, it must stand still until
+        then, and the other must have the same pixels.
+        """
+        still = standing_still(content, self.previous.content)
+        if self.bridge is not None:
+            anchor = self.bridge.anchor
+            still &= standing_still(content, anchor.content)
+            still &= np.all(self.previous.result == anchor.result, axis=2)
+        return still[..., None]
+
+
+@dataclass(frozen=True)
+class WarmStart:
+    """What a frame begins with.
+
+    Attributes:
+        start: H×W×3, 0 to 1.
+        target: what it is pulled towards, likewise.
+        weight: of the pull, H×W×1; 1 is that towards a previous frame that is fully trusted.
+    """
+
+    start: FloatPixels
+    target: FloatPixels
+    weight: FloatPixels
+
+
+def warm_start(content: Pixels, links: Links, below: Pixels | None, motions: Motions) -> WarmStart:
+    """Carry the frames that one is linked to along the motion, and put them together.
+
+    Args:
+        content: of the frame, H×W×3.
+        links: the others.
+        below: the frame after the stage before; `None`: this is the first.
+        motions: measures the motion.
+    """
+
+    def carried(known: Neighbour) -> Carried:
+        motion = motions.along((content, *known.between, known.content))
+        return carry(unit(known.result), motion, links.level)
+
+    aim = nearest_first([carried(known) for known in (links.previous, *links.earlier)])
+    weight = 1.0
+    if links.bridge is not None:
+        aim = led(aim, carried(links.bridge.anchor), links.bridge.share)
+        weight = LED_PULL
+    mask = aim.mask[..., None]
+    if below is None:
+        start = np.where(mask > 0, aim.picture, recolour(content, links.previous))
+    else:
+        base = unit(below)
+        start = base + np.float32(BLEND) * mask * (aim.picture - base)
+    return WarmStart(start, aim.picture, np.float32(weight) * mask)
+
+
+def recolour(content: Pixels, previous: Neighbour) -> FloatPixels:
+    """`content` in the colours of the previous result: what uncovered areas start from.
+
+    The affine map of colours that best takes the previous content to the previous result, in the
+    sense of least squares, takes this content near to where the optimiser will end: raw content
+    would keep its own colours for many evaluations, and a warp would smear what is not there.
+
+    Returns:
+        H×W×3, float32, 0 to 1.
+    """
+    before = previous.content.reshape(-1, 3).astype(np.float64) / 255
+    after = previous.result.reshape(-1, 3).astype(np.float64) / 255
+    mean_before, mean_after = before.mean(0), after.mean(0)
+    before -= mean_before
+    spread = before.T @ before / len(before) + 1e-4 * np.eye(3)
+    matrix = np.linalg.solve(spread, before.T @ (after - mean_after) / len(before))
+    moved = (content.astype(np.float64) / 255 - mean_before) @ matrix + mean_after
+    return np.asarray(moved.clip(0, 1), dtype=np.float32)
+
+
+def unit(picture: Pixels) -> FloatPixels:
+    """Pixels of 0 to 1."""
+    return picture.astype(np.float32) / np.float32(255)

@@ -1,0 +1,63 @@
+"""The forecast held against a real farm, whose workers sleep instead of painting."""
+
+import sys
+import time
+
+import pytest
+import ray
+
+from render.farm import hands
+from render.farm.actor import Worker
+from render.farm.events import FrameDone, FrameSent
+from render.inputs import make_plan
+from render.pipeline import run
+from render.schedule import in_evaluations, makespan
+
+NAP = 0.25
+WAVES = ("optimize.warm_evaluations=16", "optimize.evaluations=16", "input.cuts=[]")
+ANCHORS = ("temporal.parallel=anchors", "temporal.segment=4", "temporal.bridge=2", "input.cuts=[]")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def farm(cluster):
+    """The shared Ray, whose workers get the one below by value: they cannot import it."""
+    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    yield
+    ray.cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
+
+
+class Sleeping(Worker):
+    """Takes the same time for every stage of every frame, and begins when all others can."""
+
+    def load(self, job, materials):
+        ready = super().load(job, materials)
+        here = job.output.path.parent
+        (here / f"{ready.process}.ready").touch()
+        while len(list(here.glob("*.ready"))) < job.farm.workers:
+            time.sleep(0.02)
+        return ready
+
+    def paint(self, task):
+        end = time.monotonic() + NAP
+        reply = super().paint(task)
+        time.sleep(max(0, end - time.monotonic()))
+        return reply
+
+
+@pytest.mark.parametrize(("settings", "workers"), [(WAVES, 1), (WAVES, 2), (ANCHORS, 2)], ids=str)
+def test_a_run_takes_as_long_as_was_foretold(video_job, monkeypatch, settings, workers):
+    monkeypatch.setattr(hands, "Worker", Sleeping)
+    job = video_job(
+        "engine=passthrough", "farm.gpus_per_worker=0", f"farm.workers={workers}", *settings
+    )
+    times = []
+
+    def watch(event):
+        if isinstance(event, FrameSent | FrameDone):
+            times.append(time.monotonic())
+
+    assert run(job, on_event=watch).workers == workers
+    steps = makespan([in_evaluations(job, make_plan(job))], workers)
+    alone = makespan([in_evaluations(job, make_plan(job))], 1)
+    assert steps < 0.7 * alone or workers == 1
+    assert 0.95 * steps < (times[-1] - times[0]) / NAP < 1.3 * steps + 2

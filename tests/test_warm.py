@@ -1,0 +1,109 @@
+"""Where a frame that follows others starts, and what it is pulled towards."""
+
+import numpy as np
+import pytest
+from conftest import smooth_noise
+
+from render.motion.paths import Motions
+from render.motion.still import REACH
+from render.warm import LED_PULL, Bridge, Links, Neighbour, recolour, warm_start
+
+SIZE = (64, 48)
+CONTENT = smooth_noise(*SIZE, seed=3)
+PAINTED = 255 - CONTENT
+OTHER = smooth_noise(*SIZE, seed=8)
+
+
+@pytest.fixture
+def motions():
+    return Motions(8)
+
+
+def near(values, pixels, off=1.0):
+    return np.abs(values * 255 - pixels.astype(float)).mean() < off
+
+
+def test_where_nothing_moves_a_frame_starts_from_the_one_before_and_is_pulled_to_it(motions):
+    found = warm_start(CONTENT, Links(Neighbour(CONTENT, PAINTED)), None, motions)
+    assert near(found.start, PAINTED)
+    assert near(found.target, PAINTED)
+    assert found.weight.shape == (48, 64, 1)
+    assert found.weight.min() == found.weight.max() == 1
+
+
+def test_a_later_stage_starts_between_the_stage_below_and_the_frame_before(motions):
+    found = warm_start(CONTENT, Links(Neighbour(CONTENT, PAINTED)), CONTENT, motions)
+    assert near(found.start, np.full_like(CONTENT, 127), 2)
+    assert near(found.target, PAINTED)
+
+
+def test_what_lies_frames_further_back_counts_where_the_one_before_does_not_show_it(motions):
+    gone = CONTENT.copy()
+    gone[10:38, 16:48] = OTHER[10:38, 16:48]
+    hidden = np.where(gone == CONTENT, PAINTED, 7).astype(np.uint8)
+    near_one, far_one = Neighbour(gone, hidden), Neighbour(CONTENT, PAINTED)
+    short = warm_start(CONTENT, Links(near_one), None, motions)
+    long = warm_start(CONTENT, Links(near_one, earlier=[far_one]), None, motions)
+    middle = (slice(16, 32), slice(22, 42))
+    assert short.weight[middle].mean() < 0.5
+    assert long.weight[middle].mean() > 0.95
+    off = [np.abs(each.start[middle] * 255 - PAINTED[middle]).mean() for each in (short, long)]
+    assert off[1] < 0.2 * off[0]
+    outside = short.weight[..., 0] == 1
+    np.testing.assert_allclose(long.target[outside], short.target[outside], atol=0.02)
+
+
+def test_a_frame_that_is_led_goes_a_share_of_the_way_and_is_pulled_harder(motions):
+    anchor = Neighbour(CONTENT, CONTENT)
+    links = Links(Neighbour(CONTENT, PAINTED), bridge=Bridge(anchor, 0.5))
+    found = warm_start(CONTENT, links, None, motions)
+    assert near(found.target, np.full_like(CONTENT, 127), 2)
+    assert found.weight.min() == LED_PULL
+
+
+def test_the_way_to_an_anchor_is_followed_through_the_frames_between(motions):
+    wide = smooth_noise(SIZE[0] + 60, SIZE[1], seed=5)
+    pan = [np.ascontiguousarray(wide[:, 4 * n : 4 * n + SIZE[0]]) for n in range(9)]
+    anchor = Neighbour(pan[8], 255 - pan[8], tuple(pan[1:8]))
+    links = Links(Neighbour(pan[0], pan[0]), bridge=Bridge(anchor, 1.0))
+    found = warm_start(pan[0], links, None, motions)
+    shown = (slice(6, -6), slice(38, -6))
+    assert np.abs(found.target[shown] * 255 - (255 - pan[0][shown].astype(float))).mean() < 6
+
+
+def test_efforts_are_told_by_what_a_frame_is_linked_to():
+    previous = Neighbour(CONTENT, PAINTED)
+    assert Links(previous).effort == "later"
+    assert Links(Neighbour(CONTENT, PAINTED, (OTHER,))).effort == "anchor"
+    assert Links(previous, bridge=Bridge(previous, 0.1)).effort == "led"
+
+
+def test_what_stands_still_is_held_unless_it_is_led_elsewhere():
+    moved = CONTENT.copy()
+    moved[:, :10] = OTHER[:, :10]
+    previous = Neighbour(moved, PAINTED)
+    held = Links(previous).held(CONTENT)
+    assert held.shape == (48, 64, 1)
+    assert held[:, 10 + REACH :].all()
+    assert not held[:, :10].any()
+    same, other = Neighbour(CONTENT, PAINTED), Neighbour(CONTENT, OTHER)
+    np.testing.assert_array_equal(Links(previous, bridge=Bridge(same, 0.5)).held(CONTENT), held)
+    assert Links(previous, bridge=Bridge(other, 0.5)).held(CONTENT).mean() < 0.1
+
+
+def test_recolouring_finds_an_affine_change_of_colours():
+    before = smooth_noise(*SIZE, seed=1)
+    change = np.array([[0.5, 0.1, 0.0], [0.0, 0.4, 0.1], [0.1, 0.0, 0.5]])
+    after = (before @ change + 40).round().astype(np.uint8)
+    other = smooth_noise(*SIZE, seed=2)
+    expected = (other @ change + 40) / 255
+    found = recolour(other, Neighbour(before, after))
+    assert found.dtype == np.float32
+    assert np.abs(found - expected).mean() < 0.01
+
+
+def test_recolouring_by_a_flat_frame_stays_finite_and_near_its_result():
+    flat = np.full((*SIZE[::-1], 3), 90, np.uint8)
+    result = np.full((*SIZE[::-1], 3), 200, np.uint8)
+    found = recolour(smooth_noise(*SIZE, seed=2), Neighbour(flat, result))
+    assert np.abs(found * 255 - 200).max() < 1
