@@ -142,8 +142,8 @@ class Temporal(Model):
     empty for 32. Else longer shots are cut into runs that start afresh, which shows as a jump; empty:
     a shot is never cut."""
     bridge: Annotated[int, Field(ge=1)] = 16
-    """With `anchors`: so many frames at the end of each segment are led to the next anchor, each by an
-    equal step. Fewer than 16 show as a jump."""
+    """With `anchors`: so many frames at the end of each segment are led to the next anchor, step by
+    step. Fewer than 16 show as a jump."""
 
 
 class Farm(Model):
