@@ -2,17 +2,17 @@
 
 import numpy as np
 import pytest
-import ray
 from conftest import of, smooth_noise
 from far import PLACES, far_nodes, kill
 from PIL import Image
+from ray._private.internal_api import memory_summary
 
 from render.farm.events import FrameDone, FrameFailed, WorkerReady
 from render.pipeline import run
 
 
 def spilled():
-    return "spilled" in ray._private.internal_api.memory_summary(stats_only=True).lower()
+    return "spilled" in memory_summary(stats_only=True).lower()
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ begun and how many frames wait at a worker changes only the time that it takes.
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 
 import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError

@@ -76,12 +76,14 @@ def reach_of(job: Job, first: AnyPath, store: AnyPath) -> Reach | None:
     return Reach(read, write) if read is not None or write is not None else None
 
 
-def look(job: Job, weights: str | None, reach: Reach | None, *, gpu: bool, node: str) -> Found:
+def look(
+    job: Job, weights: Mapping[str, str], reach: Reach | None, *, gpu: bool, node: str
+) -> Found:
     """What a job would meet on this node.
 
     Args:
         job: what is to be rendered.
-        weights: digest of the driver's weights; `None` if they come from no file.
+        weights: digests of the driver's files of weights, by key.
         reach: what workers read and write themselves, if they do.
         gpu: workers will paint on GPUs.
         node: number that Ray gave this node.
@@ -90,8 +92,7 @@ def look(job: Job, weights: str | None, reach: Reach | None, *, gpu: bool, node:
     mark = None
     device = settle(job.farm.cpus_per_worker, gpu=gpu)
     try:
-        if job.engine == "vgg":
-            check_weights(job.model, weights)
+        check_weights(job, weights)
         if reach is not None and reach.read is not None and storage.facts(reach.read) is None:
             faults.append(
                 f"{reach.read} is not there; use a common disk or a URL, or farm.transfer=driver"
@@ -113,7 +114,7 @@ class Preflight:
 
     Args:
         job: what is to be rendered.
-        weights: digest of the driver's weights; `None` if they come from no file.
+        weights: digests of the driver's files of weights, by key.
         reach: what workers read and write themselves, if they do.
 
     Attributes:
@@ -121,7 +122,7 @@ class Preflight:
         unknown: nodes that have not answered yet.
     """
 
-    def __init__(self, job: Job, weights: str | None, reach: Reach | None = None) -> None:
+    def __init__(self, job: Job, weights: Mapping[str, str], reach: Reach | None = None) -> None:
         self.unfit: set[str] = set()
         self.unknown: set[str] = set()
         self._job = job

@@ -81,7 +81,7 @@ class Site:
             self._due = time.monotonic() + LOOK
             time.sleep(min(LOOK, 1.0))
         self._preflight.all(_fitting(_alive(), crew), crew)
-        self._due = 0.0
+        self._crew, self._due = crew, 0.0
 
     def look(self, places: int) -> tuple[Crew, Iterator[str]]:
         """The crew as it should be now, and what a person should know, by a look that is not too old."""
@@ -91,13 +91,12 @@ class Site:
         alive = _alive()
         self._leaving = set(ray._private.state.state.get_draining_nodes()) & alive.keys()
         usable = {n: has for n, has in alive.items() if n not in self._leaving}
-        notes: list[str] = []
-        if self._crew is not None:
-            notes = self._preflight.more(_fitting(usable, self._crew), self._crew)
-        usable = {n: has for n, has in usable.items() if n not in self._preflight.unfit}
+        assert self._crew is not None, "opened first"
+        notes = self._preflight.more(_fitting(usable, self._crew), self._crew)
+        kept_out = self._preflight.unfit | self._preflight.unknown
+        usable = {n: has for n, has in usable.items() if n not in kept_out}
         with suppress(FarmError):  # all nodes may be leaving, and others come
             self._crew = muster(self._farm, places, usable)
-        assert self._crew is not None, "opened first"
         if self._grows:
             most = MOST_ASKED if self._farm.workers == "auto" else self._farm.workers
             self._ask(min(places, most), self._crew.cpus, self._crew.gpus)
