@@ -55,8 +55,20 @@ def finish_video(job: Job, plan: Plan, source: MovingSource, store: Store) -> in
     return count
 
 
-def lost_pictures(job: Job, store: Store) -> Iterator[int]:
-    """Finished pictures whose files are missing or not what was written; reads all of them."""
+def lost_pictures(job: Job, store: Store, *, thorough: bool) -> Iterator[int]:
+    """Finished pictures whose files are missing or not what was written.
+
+    All of them are read; in object storage only if it is to be `thorough`, else listed: what is there
+    is whole, and of the size that was written.
+    """
+    folder = job.output.path
+    if isinstance(folder, Url) and not thorough:
+        there = {entry.name: entry.size for entry in storage.listed(folder)}
+        for frame in store.records:
+            record = store.records[frame]
+            if there.get(record.file) != record.info.get("bytes"):
+                yield frame
+        return
     for frame in store.records:
         record = store.records[frame]
         try:

@@ -129,7 +129,7 @@ def run(
     with _warnings_told(on_event), open_store(job, fresh=fresh) as store:
         plan = settled_plan(job, prepared, store)
         if isinstance(source, ImageSource) and (verify or are_few(plan.total)):
-            _take_back(store, list(lost_pictures(job, store)))
+            _take_back(store, list(lost_pictures(job, store, thorough=verify)))
         reused = len(store.records)
         on_event = logged(on_event, store.folder / "log.jsonl")
         on_event(_started(job, plan, store))

@@ -78,6 +78,7 @@ class Finished:
         frame: its index.
         data: the finished file; empty if there is none, or it is kept already.
         sha256: digest of that.
+        size: bytes of that.
         source: digest of the file that it was painted from.
         seconds: its share of the time.
         evaluations: made of it.
@@ -92,6 +93,7 @@ class Finished:
     frame: int
     data: bytes = b""
     sha256: str = ""
+    size: int = 0
     source: str = ""
     seconds: float = 0.0
     evaluations: int = 0
@@ -174,6 +176,7 @@ def _paint(rescuer: Rescuer, group: Sequence[Loaded]) -> list[Finished]:
             one.wanted.frame,
             data,
             hashlib.sha256(data).hexdigest(),
+            len(data),
             one.opened.digest,
             share,
             each.evaluations,

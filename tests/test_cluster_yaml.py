@@ -1,5 +1,6 @@
 """The cluster file: accepted by Ray, closed to strangers, and not billing in its sleep."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,17 @@ def test_a_broken_one_would_not_be_accepted(config):
     config["head_node_type"] = "no such type"
     with pytest.raises(ValueError, match="head_node_type"):
         validate_config(prepare_config(config))
+
+
+def test_ray_accepts_it_for_machines_of_your_own_too(config):
+    """As the README says: its block in the place of everything above `file_mounts`."""
+    text = FILE.with_name("README.md").read_text()
+    block = next(b for b in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if "provider:" in b)
+    _, kept = FILE.read_text().split("\nfile_mounts:", 1)
+    own = yaml.safe_load(block + "\nfile_mounts:" + kept)
+    validate_config(prepare_config(own))
+    assert "available_node_types" not in own
+    assert own["setup_commands"] == config["setup_commands"]
 
 
 def test_nothing_is_inherited_that_opens_the_cluster(config):

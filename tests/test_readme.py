@@ -1,6 +1,7 @@
 """What the README says is so."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import ray
@@ -53,12 +54,28 @@ def test_the_python_example_runs(cluster, tmp_path, monkeypatch, capsys):
     assert (tmp_path / "out.mp4").is_file()
 
 
-def test_the_job_in_it_is_right(tmp_path):
-    example = next(block for block in blocks("yaml") if "input:" in block)
-    path = tmp_path / "job.yaml"
-    path.write_text(example)
-    result = CliRunner().invoke(app, ["check", str(path)])
-    assert result.exit_code == 0, result.output
+def test_the_jobs_in_it_are_right(tmp_path):
+    examples = [block for block in blocks("yaml") if "input:" in block]
+    assert len(examples) == 2
+    for example in examples:
+        path = tmp_path / "job.yaml"
+        path.write_text(example)
+        result = CliRunner().invoke(app, ["check", str(path)])
+        assert result.exit_code == 0, result.output
+
+
+def test_the_image_in_it_has_this_ray_and_what_object_storage_needs():
+    (recipe,) = blocks("dockerfile")
+    lines = [line for line in recipe.splitlines() if not line.startswith("#")]
+    assert {line.split()[0] for line in lines} == {"FROM", "COPY", "RUN"}
+    assert lines[0] == f"FROM rayproject/ray:{ray.__version__}-py311-gpu"
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+    installed = re.search(r"render\[([\w,]+)\]", recipe)[1].split(",")
+    assert set(installed) < extras.keys()
+    assert f"ray[default]=={ray.__version__}" in recipe
+    assert CliRunner().invoke(app, ["check", str(ROOT / "jobs/quickstart.yaml")]).exit_code == 0
 
 
 def test_the_settings_in_it_are_those_of_the_schema():

@@ -6,9 +6,10 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 # Set before Ray reads them: no telemetry, and no shouting about calls that the driver gave up.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -108,14 +109,22 @@ def try_actor(timeout: float = 60.0) -> str:
     return f"Ray {answer}, {cpus:g} CPUs, {gpus:g} GPUs; an actor started and answered"
 
 
-def muster(farm: Farm, units: int) -> Crew:
+def muster(farm: Farm, units: int, nodes: Mapping[str, Mapping[str, Any]] | None = None) -> Crew:
     """Size the crew from the job and the cluster; never more workers than units.
+
+    Args:
+        farm: what the job says of its workers.
+        units: places that there are for workers.
+        nodes: what Ray says of the nodes that may be used; `None`: all.
 
     Raises:
         FarmError: the cluster has not what one worker needs.
     """
-    there = ray.cluster_resources()
-    cpus, gpus = there.get("CPU", 0.0), there.get("GPU", 0.0)
+    if nodes is None:
+        nodes = {node["NodeID"]: node for node in ray.nodes() if node["Alive"]}
+    cpus, gpus = (
+        sum(node["Resources"].get(kind, 0.0) for node in nodes.values()) for kind in ("CPU", "GPU")
+    )
     wanted = farm.gpus_per_worker
     gpus_each = float(gpus > 0) if wanted == "auto" else wanted
     if gpus_each > gpus:

@@ -7,6 +7,7 @@ begun and how many frames wait at a worker changes only the time that it takes.
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 
 import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
@@ -14,7 +15,7 @@ from ray.exceptions import RayActorError, RayError, RayTaskError
 from render.errors import FarmError
 from render.farm.actor import BatchReply, BatchTask, Placed, Ready, Reply
 from render.farm.attempts import Attempts, failure_limit
-from render.farm.cluster import Crew, muster
+from render.farm.cluster import Crew
 from render.farm.events import (
     Event,
     FrameFailed,
@@ -26,17 +27,21 @@ from render.farm.events import (
     WorkerReady,
 )
 from render.farm.faults import cause_of_death, first_line, own_error, told, took_its_node
+from render.farm.flight import Flight, object_stores
 from render.farm.hands import Hand
 from render.farm.lanes import Lanes
 from render.farm.pictures import Pictures, PictureSource
 from render.farm.pool import Pool
+from render.farm.preflight import Preflight, Reach, reach_of
+from render.farm.site import LOOK, Site
+from render.farm.transfer import keeper_of
 from render.farm.work import Errand, Fault, Work
 from render.materials import Materials
 from render.media.frames import FrameError
 from render.media.source import MovingSource
 from render.plan import Plan
 from render.spec.job import Job
-from render.store import Store
+from render.store import Store, store_place
 from render.together import Keeper
 
 Answer = Placed | Ready | Reply | BatchReply
@@ -51,7 +56,7 @@ class Driver:
         source: the input.
         materials: what the workers need beside it.
         store: takes what is finished.
-        keeper: see `Pictures`.
+        keeper: see `Pictures`; `None`: as the job says.
 
     Attributes:
         failed: frames that were set aside, with the reason.
@@ -76,10 +81,13 @@ class Driver:
         self._hands: list[Hand] = []
         self._materials = materials
         self._work: Work
+        self._reach: Reach | None = None
         if isinstance(source, MovingSource):
             self._work = Lanes(job, plan, source, store, self.failed)
         else:
+            keeper = keeper or keeper_of(job)
             self._work = Pictures(job, source, store, self.failed, keeper)
+            self._reach = reach_of(job, source.path(source.frames[0]), store_place(job))
 
     def run(self, pool: Pool, on_event: OnEvent) -> None:
         """Work until every frame is committed or set aside, or too many are set aside.
@@ -94,27 +102,42 @@ class Driver:
         """
         self._on_event = on_event
         self._pool = pool
-        crew = muster(self._job.farm, self._work.places())
-        self.workers = crew.workers
+        self._flight = Flight(ray.get_runtime_context().get_node_id(), object_stores)
         self._given = ray.put(self._job), ray.put(self._materials)
-        try:
-            while (places := self._work.places()) and not self._gave_up:
-                self._hire(crew, min(crew.workers, places))
+        preflight = Preflight(self._job, self._materials.weights, self._reach)
+        with Site(self._job.farm, preflight) as site:
+            try:
+                for note in site.open(self._work.places()):
+                    on_event(Note(note))
+                while (places := self._work.places()) and not self._gave_up:
+                    self._staff(site, places)
+                    for hand in self._hands:
+                        self._feed(hand)
+                    self._collect()
+                    # Nobody waits for ever: with nobody at work, there must be something to give.
+                    if not any(hand.calls for hand in self._hands) and (why := self._work.stuck()):
+                        raise FarmError(f"no frame can be painted: {why}")
+            finally:
+                self._work.close()
                 for hand in self._hands:
-                    self._feed(hand)
-                self._collect()
-                # Nobody waits for ever: with nobody at work, there must be something to give.
-                if not any(hand.calls for hand in self._hands) and (why := self._work.stuck()):
-                    raise FarmError(f"no frame can be painted: {why}")
-        finally:
-            self._work.close()
-            for hand in self._hands:
-                pool.give_back(hand)
+                    pool.give_back(hand)
 
-    def _hire(self, crew: Crew, most: int) -> None:
+    def _staff(self, site: Site, places: int) -> None:
+        """Hire whom there is room for, and let those go whose node is told to leave."""
+        crew, notes = site.look(places)
+        for note in notes:
+            self._on_event(Note(note))
+        for hand in [hand for hand in self._hands if hand.node in site.leaving]:
+            hand.leaving = True
+            if not hand.calls:
+                self._dismiss(hand, "its node is told to leave")
+        self._hire(crew, min(crew.workers, places), site.barred)
+        self.workers = max(self.workers, len(self._hands))
+
+    def _hire(self, crew: Crew, most: int, barred: Collection[str]) -> None:
         """Take so many workers, as far as there are; other jobs may have those that are left over."""
         while len(self._hands) < most:
-            avoided = self._attempts.avoided(_nodes())
+            avoided = [*self._attempts.avoided(_nodes()), *barred]
             hand = self._pool.take(crew, avoided, wait=not self._hands)
             if hand is None:
                 break
@@ -129,7 +152,13 @@ class Driver:
 
     def _feed(self, hand: Hand) -> None:
         """Give a worker errands until as many wait at it as may."""
-        while hand.ready and not self._gave_up and len(hand.calls) < self._job.farm.in_flight:
+        if hand.node is None or not hand.ready or hand.leaving:
+            return
+        while (
+            not self._gave_up
+            and len(hand.calls) < self._job.farm.in_flight
+            and self._flight.may(hand.node)
+        ):
             try:
                 errand = self._work.next(hand.name)
             except FrameError as error:
@@ -140,7 +169,9 @@ class Driver:
                 return
             actor, task = hand.actor, errand.task
             paint = actor.paint_batch if isinstance(task, BatchTask) else actor.paint
-            hand.send(paint.remote(task), errand)
+            call = paint.remote(task)
+            hand.send(call, errand)
+            self._flight.sent(call, hand.node, task)
             for frame in errand.frames:
                 self._on_event(FrameSent(frame, errand.stage, errand.shot, hand.name))
 
@@ -151,7 +182,7 @@ class Driver:
             return
         timeout = self._job.farm.timeout
         waits = [left for hand in self._hands if (left := hand.patience(timeout)) is not None]
-        done, _ = ray.wait(list(calls), num_returns=1, timeout=min(waits, default=None))
+        done, _ = ray.wait(list(calls), num_returns=1, timeout=min([*waits, LOOK]))
         if not done:
             for hung in [hand for hand in self._hands if hand.patience(timeout) == 0]:
                 self._lose(hung, f"no answer within farm.timeout ({timeout:g} s)")
@@ -179,6 +210,7 @@ class Driver:
             self._lose(hand, first_line(error))
         else:
             del hand.calls[call]
+            self._flight.back(call)
             self._take(hand, errand, answer)
 
     def _take(self, hand: Hand, errand: Errand | None, answer: Answer) -> None:
@@ -223,17 +255,23 @@ class Driver:
 
         Unless its node went too: that is no fault of the frame.
         """
-        self._on_event(WorkerLost(hand.name, reason))
         if hand.errands and hand.node in _nodes() and not took_its_node(reason):
             self._charge_all(hand.errands[0], f"its worker died: {reason}")
+        self._dismiss(hand, reason)
+        self._attempts.lost(hand.node, reason)
+
+    def _dismiss(self, hand: Hand, reason: str) -> None:
+        """Take back what a worker has, and forget it."""
+        self._on_event(WorkerLost(hand.name, reason))
         self._release(hand)
         self._hands.remove(hand)
         self._pool.end(hand)
-        self._attempts.lost(hand.node, reason)
 
     def _release(self, hand: Hand, *others: Errand) -> None:
         """Take back what a worker has, and `others` that it had."""
         self._work.release(hand.name, [*others, *hand.errands])
+        for call in hand.calls:
+            self._flight.back(call)
         hand.calls.clear()
 
     def _charge_all(self, errand: Errand, reason: str) -> None:

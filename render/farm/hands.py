@@ -23,6 +23,7 @@ class Hand:
         actor: its process.
         node: number that Ray gave the node that it runs on; `None` until it runs.
         ready: whether its model is loaded.
+        leaving: whether its node was told to leave, so that it gets no more work.
         since: when it was last idle or gave an answer, on the monotonic clock.
         calls: those under way, the oldest first, with the errand of each (`None`: hiring). What a call
             that is taken out of here may still bring is not looked at.
@@ -32,6 +33,7 @@ class Hand:
     actor: ray.actor.ActorHandle
     node: str | None = None
     ready: bool = False
+    leaving: bool = False
     since: float = 0.0
     calls: dict[ray.ObjectRef, Errand | None] = field(default_factory=dict)
 

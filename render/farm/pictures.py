@@ -13,6 +13,7 @@ from render.dispatch import Dispatch, Given
 from render.errors import RenderError
 from render.farm.actor import BatchReply, BatchTask, Reply
 from render.farm.events import Event, FrameDone, Note
+from render.farm.transfer import direct
 from render.farm.work import Errand, Fault
 from render.ledger import Record
 from render.materials import read_masks
@@ -131,7 +132,8 @@ class Pictures:
         name = self._name(frame)
         try:
             masks = read_masks(self._job, frame)
-            original = self._source.original(frame, read=self._keeper is None)
+            here = not direct(self._job, self._source.path(frame))
+            original = self._source.original(frame, read=here)
         except RenderError as error:
             return Wanted(frame, name, Unreadable(str(error)))
         return Wanted(frame, name, original, masks)
@@ -169,6 +171,7 @@ class Pictures:
             "evaluations": one.evaluations,
             "loss": one.loss,
             "source": one.source,
+            "bytes": one.size,
             "at": round(time.time(), 3),
         }
         if one.frame % self._traced == 0:

@@ -166,7 +166,13 @@ class Farm(Model):
     """Stop once more frames than this have failed: a number, or a share such as `5%`. Empty: never;
     the rest is finished."""
     in_flight: Annotated[int, Field(ge=1, le=64)] = 2
-    """Frames that may wait at a worker, the one being painted included."""
+    """Frames, or batches of small pictures, that may wait at a worker, those being painted included. It
+    is never more in all than a quarter of the object store of the driver's node holds."""
+    transfer: Literal["auto", "driver", "direct"] = "auto"
+    """Who reads and writes the pictures of a job. `driver`: the driver alone; they travel through Ray,
+    and the cluster needs no common disk. `direct`: each worker its own, on a common disk or at a URL;
+    only digests come back. `auto`: the workers what is at a URL, the driver what is on a disk. Videos
+    always pass through the driver."""
     address: str | None = None
     """Ray cluster to join; empty: the one that the program runs on, else a local one of its own."""
 

@@ -1,0 +1,49 @@
+"""A cluster whose nodes share no disk: what they need comes through Ray, and nothing is spilled."""
+
+import numpy as np
+import pytest
+from conftest import of, smooth_noise
+from far import PLACES, far_nodes, kill
+from PIL import Image
+from ray._private.internal_api import memory_summary
+
+from render.farm.events import FrameDone, FrameFailed, WorkerReady
+from render.pipeline import run
+
+
+def spilled():
+    return "spilled" in memory_summary(stats_only=True).lower()
+
+
+@pytest.mark.slow
+def test_three_nodes_without_a_common_disk_of_which_one_is_lost(cluster, images_job, tmp_path):
+    folder = tmp_path / "hidden" / "in"
+    folder.mkdir(parents=True)
+    pixels = {}
+    for number in range(24):
+        name = f"{number:02}.png"
+        pixels[name] = np.kron(smooth_noise(80, 60, seed=number), np.ones((20, 20, 1), np.uint8))
+        Image.fromarray(pixels[name]).save(folder / name, compress_level=1)
+    job = images_job(
+        folder,
+        *("engine=passthrough", f"farm.cpus_per_worker={PLACES}", "farm.gpus_per_worker=0"),
+        *("farm.transfer=driver", "output.format=png"),
+        output="hidden/out",
+    )
+    events = []
+    with far_nodes(cluster, tmp_path / "hidden", 3) as nodes:
+
+        def watch(event):
+            events.append(event)
+            if isinstance(event, FrameDone) and len(of(FrameDone, events)) == 6:
+                kill(nodes[0])
+
+        summary = run(job, on_event=watch)
+        assert not spilled()
+    assert (summary.status, summary.frames_done) == ("finished", 24)
+    assert not of(FrameFailed, events)
+    assert len(of(WorkerReady, events)) >= 3
+    assert len({event.worker for event in of(FrameDone, events)}) >= 3
+    for name, expected in pixels.items():
+        with Image.open(tmp_path / "hidden" / "out" / name) as image:
+            assert np.array_equal(np.asarray(image), expected)
