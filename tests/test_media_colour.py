@@ -92,9 +92,9 @@ def test_untagged_small_video_is_bt601_by_custom(tmp_path):
 
 def test_untagged_large_video_is_bt709_by_custom(tmp_path):
     path = tmp_path / "large.mkv"
-    raw = planes(np.full((720, 1280, 3), (200, 40, 90), np.uint8), "bt709", full=False, depth=8)
+    raw = planes(np.full((32, 1280, 3), (200, 40, 90), np.uint8), "bt709", full=False, depth=8)
     ffmpeg(
-        *("-f", "rawvideo", "-pix_fmt", "yuv444p", "-s", "1280x720", "-i", "-"),
+        *("-f", "rawvideo", "-pix_fmt", "yuv444p", "-s", "1280x32", "-i", "-"),
         *("-c:v", "ffv1", path),
         feed=raw,
     )

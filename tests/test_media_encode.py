@@ -45,7 +45,7 @@ def clip(tmp_path_factory):
     return numbered_clip(path, 50, *FAST, "-bf", "3", "-g", "10", *AAC, sound=TONE)
 
 
-@settings(max_examples=60)
+@settings(max_examples=20)
 @given(
     rate=st.fractions(min_value=Fraction(1), max_value=Fraction(240), max_denominator=1001),
     first=st.integers(0, 100_000),

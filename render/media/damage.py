@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import lru_cache
 
 import av
@@ -27,7 +28,10 @@ def damaged(track: Track, key: int | None, tick: int) -> tuple[int, ...]:
     """
     found = []
     left = _AHEAD
-    with av.open(str(track.path.absolute()), options=dict(GUARD)) as container:
+    with (
+        suppress(av.error.FFmpegError),  # a damaged container has no more packets
+        av.open(str(track.path.absolute()), options=dict(GUARD)) as container,
+    ):
         stream = container.streams[track.stream]
         assert isinstance(stream, av.VideoStream)
         stream.thread_type = "NONE"

@@ -129,7 +129,8 @@ def _read_packets(track: Track) -> _Packets:
             if packet.size == 0 or packet.is_discard:
                 continue
             if packet.dts is not None:
-                step = (packet.dts - (said.clock or packet.dts)) * track.time_base
+                before = packet.dts if said.clock is None else said.clock
+                step = (packet.dts - before) * track.time_base
                 if step < -_RESTART or (longest is not None and step > longest):
                     raise SourceError(
                         f"{track.path}: at about frame {len(said.times)} its clock starts anew, as in "

@@ -118,24 +118,9 @@ class VideoSource:
         if index is None:
             return
         facts = self.probe
-        said: list[str] = []
-
-        told: set[int] = set()
-
-        def complain(tick: int | None, words: str) -> None:
-            said.append(words)
-            at = int(facts.pts[-1]) if tick is None else tick
-            before = facts.keys[facts.keys <= at]
-            hurt = damaged(facts.track, int(before[-1]) if len(before) else None, at)
-            for one in hurt or [at]:
-                if one not in told:
-                    place = self.name(int(np.searchsorted(facts.pts, one)))
-                    near = "" if hurt else ", or one soon after it,"
-                    log.warning("%s%s is damaged: %s", place, near, words)
-            told.update(hurt or [at])
-
+        complaints = _Complaints(self)
         first = int(facts.pts[index])
-        with closing(decode(facts.track, facts.keys, first, filters, size, complain)) as decoded:
+        with closing(decode(facts.track, facts.keys, first, filters, size, complaints)) as decoded:
             for tick, pixels in decoded:
                 if tick < facts.pts[index]:
                     continue
@@ -147,9 +132,35 @@ class VideoSource:
                     return
         raise FrameError(
             f"{self.name(index)}: the decoder gives no such picture; the file is damaged there"
-            f" ({said[-1] if said else 'it does not say how'})",
+            f" ({complaints.last})",
             index,
         )
+
+
+class _Complaints:
+    """Hears the decoder complain, and tells of each damaged frame once.
+
+    Attributes:
+        last: what it said last.
+    """
+
+    def __init__(self, source: VideoSource) -> None:
+        self.last = "it does not say how"
+        self._source = source
+        self._told: set[int] = set()
+
+    def __call__(self, tick: int | None, words: str) -> None:
+        """Hear `words` before the frame at `tick`, or at the end."""
+        self.last = words
+        facts = self._source.probe
+        at = int(facts.pts[-1]) if tick is None else tick
+        before = facts.keys[facts.keys <= at]
+        found = damaged(facts.track, int(before[-1]) if len(before) else None, at)
+        near = "" if found else ", or one soon after it,"
+        for one in set(found or [at]) - self._told:
+            name = self._source.name(int(np.searchsorted(facts.pts, one)))
+            log.warning("%s%s is damaged: %s", name, near, words)
+            self._told.add(one)
 
 
 def open_video(spec: VideoInput, output: Output | None = None) -> VideoSource:
