@@ -60,11 +60,17 @@ def last_line(outcome: Mapping[str, Any]) -> Iterator[None]:
     try:
         yield
     finally:
+        stopped = signal.getsignal(signal.SIGTERM) is stop_at_once
+        if stopped:  # from here on a second signal would only take the exit code away
+            _on_signals(signal.SIG_IGN)
         print(json.dumps(outcome), flush=True)
         dismiss()
-        for sign, handler in before.items():
-            signal.signal(sign, handler)
+        if not stopped:
+            for sign, handler in before.items():
+                signal.signal(sign, handler)
 
 
-def _on_signals(handler: Callable[[int, FrameType | None], None]) -> dict[int, Any]:
+def _on_signals(
+    handler: Callable[[int, FrameType | None], None] | signal.Handlers,
+) -> dict[int, Any]:
     return {sign: signal.signal(sign, handler) for sign in (signal.SIGINT, signal.SIGTERM)}

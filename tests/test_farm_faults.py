@@ -277,13 +277,13 @@ ELSEWHERE = ("farm.gpus_per_worker=6", "farm.workers=1", "farm.retries=0")
 class Doomed(Worker):
     """Dies on the node on which the first of its kind was."""
 
-    def load(self):
-        path, here = self._job.output.path.with_suffix(".node"), self.place().node
-        if once(self._job):
+    def load(self, job, materials):
+        path, here = job.output.path.with_suffix(".node"), self.place().node
+        if once(job):
             path.write_text(here)
         if path.read_text() == here:
             os.kill(os.getpid(), signal.SIGKILL)
-        return super().load()
+        return super().load(job, materials)
 
 
 def test_a_node_on_which_workers_die_is_avoided(monkeypatch, nodes, video_job):

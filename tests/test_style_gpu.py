@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from render.style.adam import minimize_adam
-from render.style.lbfgs import minimize
+from render.style.lbfgs import WINDOW, minimize
 from render.style.objective import Objective, Pull, Region, Weights
 from render.style.procedural import procedural_convolutions
 from render.style.statistics import make_target, moments
@@ -87,9 +87,9 @@ def test_an_optimiser_never_makes_the_host_wait(network, run):
 @pytest.mark.parametrize("run", [minimize, minimize_adam])
 def test_an_early_stop_reads_a_value_and_only_once_in_a_window(network, run):
     closure = objective(network)
-    run(closure, start(), evaluations=10, tolerance=1e-3)
+    run(closure, start(), evaluations=WINDOW, tolerance=1e-3)
     with pytest.raises(RuntimeError, match="meta"):
-        run(closure, start(), evaluations=11, tolerance=1e-3)
+        run(closure, start(), evaluations=WINDOW + 1, tolerance=1e-3)
 
 
 def test_what_makes_the_host_wait_is_seen_here():
