@@ -1,8 +1,10 @@
 """Clusters that change while a job runs: nodes that join, that leave, and that do not fit."""
 
+import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import ray
@@ -12,10 +14,15 @@ from PIL import Image
 from render.errors import FarmError
 from render.farm import driver, hands, site
 from render.farm.actor import Worker
-from render.farm.events import FrameDone, Note, WorkerReady
+from render.farm.events import FrameDone, FrameFailed, Note, WorkerLost, WorkerReady
 from render.pipeline import run
 
-FIRST = ("engine=passthrough", "farm.gpus_per_worker=0", "farm.cpus_per_worker=3")
+FIRST = (
+    "engine=passthrough",
+    "farm.gpus_per_worker=0",
+    "farm.cpus_per_worker=3",
+    "farm.workers=auto",
+)
 """Of the shared cluster's head, one worker fits; of a node with three CPUs, too."""
 
 
@@ -83,6 +90,47 @@ def other_software(tmp_path, name="pillow"):
     about.parent.mkdir(parents=True)
     about.write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.0.1\n")
     return {"PYTHONPATH": str(folder)}
+
+
+def test_a_node_that_joins_is_used_and_one_that_is_told_to_leave_gets_no_more(
+    cluster, images_job, pictures
+):
+    events, told = [], []
+    job = images_job(pictures, *FIRST)
+
+    def change(event):
+        events.append(event)
+        if isinstance(event, FrameDone) and len(of(FrameDone, events)) == 1:
+            gate(job).touch()
+            told.append(cluster.add_node(num_cpus=3))
+        if isinstance(event, WorkerReady) and event.worker == "worker-2":
+            gate(job).unlink()
+        if isinstance(event, FrameDone) and event.worker == "worker-2" and len(told) == 1:
+            tell_to_leave(cluster, told[0])
+            told.append(len(events))
+
+    try:
+        summary = run(job, on_event=change)
+    finally:
+        cluster.remove_node(told[0], allow_graceful=False)
+    assert (summary.status, summary.frames_done) == ("finished", 40)
+    assert [event.worker for event in of(WorkerReady, events)] == ["worker-1", "worker-2"]
+    lost = of(WorkerLost, events)
+    assert [event.worker for event in lost] == ["worker-2"]
+    assert "told to leave" in lost[0].reason
+    after = events[events.index(lost[0]) :]
+    assert {event.worker for event in of(FrameDone, after)} == {"worker-1"}
+    assert not of(FrameFailed, events)
+
+
+def tell_to_leave(cluster, node):
+    command = [
+        *(str(Path(sys.executable).with_name("ray")), "drain-node"),
+        *("--address", cluster.address, "--node-id", node.node_id),
+        *("--reason", "DRAIN_NODE_REASON_PREEMPTION", "--reason-message", "spot"),
+        *("--deadline-remaining-seconds", "120"),
+    ]
+    subprocess.run(command, check=True, capture_output=True)
 
 
 def test_a_node_with_other_software_is_refused_before_any_frame(
