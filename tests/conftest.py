@@ -105,6 +105,8 @@ def cluster():
             "include_dashboard": True,
             "dashboard_host": "127.0.0.1",
             "dashboard_port": free_port(),
+            # Jobs go through an agent, of which all Rays on a machine want the same port.
+            "dashboard_agent_listen_port": free_port(),
         },
     )
     ray.init(address=cluster.address, log_to_driver=False)
@@ -139,11 +141,20 @@ def bucket(object_storage):
 _numbers = itertools.count(1)
 
 
+@pytest.fixture(scope="module")
+def farm(cluster, request):
+    """The shared Ray, whose workers get what a test's module defines by value: they cannot import it."""
+    ray.cloudpickle.register_pickle_by_value(request.module)
+    yield
+    ray.cloudpickle.unregister_pickle_by_value(request.module)
+
+
 @contextmanager
 def own_head(log, *options, **environment):
     """A Ray head of its own, apart from the shared one; what is left of it is killed in the end."""
     ray_command = str(Path(sys.executable).with_name("ray"))
-    command = [ray_command, "start", "--head", "--block", "--num-cpus=1", *options]
+    agent = f"--dashboard-agent-listen-port={free_port()}"
+    command = [ray_command, "start", "--head", "--block", "--num-cpus=1", agent, *options]
     with log.open("wb") as file:
         process = psutil.Popen(command, env={**os.environ, **environment}, stdout=file, stderr=file)
     try:

@@ -2,10 +2,8 @@
 
 import os
 import signal
-import sys
 
 import pytest
-import ray
 from conftest import of
 
 from render.farm import hands
@@ -26,12 +24,7 @@ ANCHORED = {
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def farm(cluster):
-    """The shared Ray, whose workers get the one below by value: they cannot import it."""
-    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    yield
-    ray.cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
+pytestmark = pytest.mark.usefixtures("farm")
 
 
 @pytest.fixture(scope="module")

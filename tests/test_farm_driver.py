@@ -2,12 +2,10 @@
 
 import os
 import signal
-import sys
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
-import ray
 from conftest import of, smooth_noise
 from PIL import Image
 
@@ -29,13 +27,7 @@ from render.spec.job import Job
 from render.spec.load import build_job
 from render.store import store_folder
 
-
-@pytest.fixture(scope="module", autouse=True)
-def farm(cluster):
-    """The shared Ray, whose workers get the faulty one below by value: they cannot import it."""
-    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    yield
-    ray.cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
+pytestmark = pytest.mark.usefixtures("farm")
 
 
 @pytest.fixture

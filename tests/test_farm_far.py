@@ -1,11 +1,9 @@
 """A cluster whose nodes share no disk: what they need comes through Ray, and nothing is spilled."""
 
-import sys
 import time
 
 import numpy as np
 import pytest
-import ray
 from conftest import of, smooth_noise
 from far import PLACES, far_nodes, kill
 from PIL import Image
@@ -41,11 +39,8 @@ def gate(job):
 
 
 @pytest.fixture
-def patient(cluster, monkeypatch):
-    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+def patient(farm, monkeypatch):
     monkeypatch.setattr(hands, "Worker", Patient)
-    yield
-    ray.cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
 
 
 @pytest.mark.slow

@@ -4,14 +4,12 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from contextlib import suppress
 from dataclasses import replace
 
 import psutil
 import pytest
-import ray
 import torch
 from conftest import of, smooth_noise
 from PIL import Image
@@ -34,12 +32,7 @@ from render.spec.document import Document
 from render.spec.load import build_job
 from render.store import store_folder
 
-
-@pytest.fixture(scope="module", autouse=True)
-def farm(cluster):
-    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    yield
-    ray.cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
+pytestmark = pytest.mark.usefixtures("farm")
 
 
 def frame_bytes(job):

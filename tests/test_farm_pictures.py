@@ -3,11 +3,9 @@
 import json
 import os
 import signal
-import sys
 
 import numpy as np
 import pytest
-import ray
 from conftest import of, smooth_noise
 from PIL import Image
 
@@ -19,12 +17,7 @@ from render.farm.events import FrameDone, FrameFailed, FrameRetried, Note, Worke
 from render.pipeline import run
 from render.store import store_folder
 
-
-@pytest.fixture(scope="module", autouse=True)
-def farm(cluster):
-    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    yield
-    ray.cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
+pytestmark = pytest.mark.usefixtures("farm")
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import ray
 from conftest import of, smooth_noise
 from PIL import Image
 
@@ -54,13 +53,10 @@ def gate(job):
 
 
 @pytest.fixture(autouse=True)
-def slow(cluster, monkeypatch):
-    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+def slow(farm, monkeypatch):
     monkeypatch.setattr(hands, "Worker", Slow)
     for room in (site, driver):
         monkeypatch.setattr(room, "LOOK", 0.2)
-    yield
-    ray.cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
 
 
 @contextmanager

@@ -1,10 +1,8 @@
 """The forecast held against a real farm, whose workers sleep instead of painting."""
 
-import sys
 import time
 
 import pytest
-import ray
 
 from render.farm import hands
 from render.farm.actor import Worker
@@ -18,12 +16,7 @@ WAVES = ("optimize.warm_evaluations=16", "optimize.evaluations=16", "input.cuts=
 ANCHORS = ("temporal.parallel=anchors", "temporal.segment=4", "temporal.bridge=2", "input.cuts=[]")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def farm(cluster):
-    """The shared Ray, whose workers get the one below by value: they cannot import it."""
-    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    yield
-    ray.cloudpickle.unregister_pickle_by_value(sys.modules[__name__])
+pytestmark = pytest.mark.usefixtures("farm")
 
 
 class Sleeping(Worker):
