@@ -8,6 +8,8 @@ os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 os.environ["RAY_AUTH_MODE"] = "disabled"
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ.pop("RAY_ADDRESS", None)
+# Tests run in several processes, each with a Ray of its own: jobs find theirs by a file in this folder.
+os.environ["RAY_TMPDIR"] = f"/tmp/ray-tests-{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
 
 import itertools
 import socket

@@ -4,6 +4,7 @@ import time
 
 import numpy as np
 import pytest
+import ray
 from conftest import of, smooth_noise
 from far import PLACES, far_nodes, kill
 from PIL import Image
@@ -16,7 +17,9 @@ from render.pipeline import run
 
 
 def spilled():
-    return "spilled" in memory_summary(stats_only=True).lower()
+    return (
+        "spilled" in memory_summary(ray.get_runtime_context().gcs_address, stats_only=True).lower()
+    )
 
 
 class Patient(Worker):
