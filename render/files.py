@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -42,6 +43,17 @@ def write_atomically(path: Path, data: bytes, before: Callable[[], None] | None 
         Path(temporary).unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def empty_folder(folder: Path, *, keep: str) -> None:
+    """Delete all that is in a folder but the file `keep`; links, not what they lead to."""
+    for path in folder.iterdir():
+        if path.name == keep:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def sync_folder(folder: Path) -> None:

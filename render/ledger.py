@@ -1,12 +1,16 @@
-"""Lines of the ledger: what is written down of a finished frame, and what is believed of a line."""
+"""The ledger and its lines: what is written down of a finished frame, and what is believed of a line."""
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
+
+from render.files import sync_folder
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,41 @@ class Record:
     def lost(self) -> bool:
         """Whether this takes back what an earlier line says of the picture."""
         return not self.sha256
+
+
+class Ledger:
+    """The file, open behind its whole lines.
+
+    Args:
+        path: of the file, which need not exist.
+        end: bytes of its whole lines; what is behind them is cut off.
+    """
+
+    def __init__(self, path: Path, end: int) -> None:
+        path.parent.mkdir(exist_ok=True)
+        self._file = path.open("ab", buffering=0)
+        self._file.truncate(end)
+        sync_folder(path.parent)
+
+    def append(self, lines: bytes) -> None:
+        """Add lines, whole or not at all, and durable.
+
+        Raises:
+            OSError: they were not added.
+        """
+        number = self._file.fileno()
+        end = os.fstat(number).st_size
+        try:
+            if os.write(number, lines) != len(lines):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(number)
+        except OSError:
+            os.ftruncate(number, end)
+            raise
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
 
 
 def write_record(record: Record) -> bytes:

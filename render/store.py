@@ -8,24 +8,22 @@ it costs nothing.
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import json
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import Any, Self
 
 from render import storage
 from render.difference import differences
 from render.errors import OutputError
-from render.files import sync_folder, write_atomically
+from render.files import empty_folder, write_atomically
 from render.index import Index
-from render.ledger import Record, parse_record, write_record
+from render.ledger import Ledger, Record, parse_record, write_record
 from render.lock import Lock, refuse_links
 from render.media.manifest import Manifest
+from render.papers import no_plan, read_note, read_plan, write_note, write_plan
 from render.plan import Plan
 from render.spec.job import Job
 from render.spec.load import dump_job
@@ -77,6 +75,7 @@ class Store:
         """
         self.job = job
         self.folder = store_folder(job)
+        self._ledger_path = self.folder / "ledger" / "frames.jsonl"
         self.records: Mapping[int, Record] = {}
         self._index: Index | None = None
         self.stages: dict[tuple[int, int], Record] = {}
@@ -101,7 +100,7 @@ class Store:
                 self.records = self._index = Index(self._ledger_path, anew=fresh)
                 self.unreadable, end = self._index.unreadable, self._index.end
             self._settle_job()
-            self.ledger = self._open_ledger(end)
+            self._ledger = Ledger(self._ledger_path, end)
         except BaseException as error:
             if self._index is not None:
                 self._index.close()
@@ -116,7 +115,7 @@ class Store:
     def __exit__(self, *_: object) -> None:
         if self._index is not None:
             self._index.close()
-        self.ledger.close()
+        self._ledger.close()
         self._lock.release()
 
     def plan(self) -> Plan | None:
@@ -127,28 +126,15 @@ class Store:
         """
         path = self.folder / "plan.json"
         try:
-            data = json.loads(path.read_bytes())
-            if data.pop("sha256") != _digest(_json(data).encode()):
-                raise ValueError
-            return Plan.from_data(data)
+            return read_plan(path)
         except FileNotFoundError:
-            if not self.records and not self.stages:
-                return None
-            wrong = "is missing"
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            wrong = "is damaged"
-        except OSError as error:
-            wrong = f"cannot be read ({error.strerror})"
-        raise OutputError(
-            f"{path} {wrong}, so that nobody knows what the frames there were made from; put it "
-            "back, or start over with --fresh"
-        )
+            if self.records or self.stages:
+                raise no_plan(path, "is missing") from None
+            return None
 
     def keep_plan(self, plan: Plan) -> None:
         """Write the plan down for later runs."""
-        data = plan.to_data()
-        data["sha256"] = _digest(_json(data).encode())
-        write_atomically(self.folder / "plan.json", _json(data).encode())
+        write_plan(self.folder / "plan.json", plan)
 
     def keep_list(self, pictures: Manifest) -> None:
         """Write the list of a job's pictures down for later runs."""
@@ -176,7 +162,7 @@ class Store:
         record = Record(frame, file, _digest(data), info, stage)
         line = write_record(record)
         try:
-            write_atomically(self.folder / file, data, before=lambda: self._append(line))
+            write_atomically(self.folder / file, data, before=lambda: self._ledger.append(line))
             self._keep(record)
         except BaseException:
             if self._whole(record) is not None:  # interrupted behind the rename, while waiting
@@ -192,19 +178,8 @@ class Store:
         assert self._index is not None
         self._lock.check()
         lines = [write_record(record) for record in records]
-        self._append(b"".join(lines))
+        self._ledger.append(b"".join(lines))
         self._index.add(records, lines)
-
-    def _append(self, line: bytes) -> None:
-        """Add lines to the ledger, whole or not at all."""
-        end = os.fstat(self.ledger.fileno()).st_size
-        try:
-            if os.write(self.ledger.fileno(), line) != len(line):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            os.fsync(self.ledger.fileno())
-        except OSError:
-            os.ftruncate(self.ledger.fileno(), end)
-            raise
 
     def read(self, frame: int) -> bytes:
         """The committed bytes of a finished frame.
@@ -244,16 +219,16 @@ class Store:
 
     def receipt(self) -> dict[str, Any] | None:
         """What the final file was made of, when it was last written; `None` if that is not known."""
-        data = self._read_json("output.json")
+        data = read_note(self.folder / "output.json")
         return data if data.keys() >= {"made_of", "sha256", "frames"} else None
 
     def keep_receipt(self, receipt: Mapping[str, Any]) -> None:
         """Note what the final file was made of."""
-        write_atomically(self.folder / "output.json", _json(receipt).encode())
+        write_note(self.folder / "output.json", receipt)
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write `summary.json`."""
-        write_atomically(self.folder / "summary.json", _json(summary).encode())
+        write_note(self.folder / "summary.json", summary)
 
     def drop_summary(self) -> None:
         """Delete `summary.json`, which tells how another run ended."""
@@ -262,24 +237,10 @@ class Store:
 
     def add_to_summary(self, more: Mapping[str, Any]) -> None:
         """Put more into `summary.json`, beside what is there."""
-        self.write_summary({**self._read_json("summary.json"), **more})
-
-    def _read_json(self, name: str) -> dict[str, Any]:
-        """The mapping in a file that can be made again; empty if it is missing or damaged."""
-        with suppress(OSError, ValueError, RecursionError):
-            data = json.loads((self.folder / name).read_bytes())
-            if isinstance(data, dict):
-                return data
-        return {}
+        self.write_summary({**read_note(self.folder / "summary.json"), **more})
 
     def _clear(self) -> None:
-        for path in self.folder.iterdir():
-            if path.name == "lock":
-                continue
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
+        empty_folder(self.folder, keep="lock")
 
     def _take_over(self) -> None:
         """Get what an earlier run left elsewhere: see `mirror`."""
@@ -289,10 +250,6 @@ class Store:
         for folder in (self.folder, self.folder / "frames", self.folder / "stages"):
             for left in folder.glob(".*.part"):
                 left.unlink()
-
-    @property
-    def _ledger_path(self) -> Path:
-        return self.folder / "ledger" / "frames.jsonl"
 
     def _read_ledger(self) -> tuple[dict[int, Record], int]:
         """What the ledger and the files agree on, and the bytes of the ledger's whole lines."""
@@ -330,15 +287,6 @@ class Store:
             )
         write_atomically(path, dump_job(self.job).encode())
 
-    def _open_ledger(self, end: int) -> IO[bytes]:
-        """Open the ledger behind its whole lines."""
-        path = self._ledger_path
-        path.parent.mkdir(exist_ok=True)
-        ledger = path.open("ab", buffering=0)
-        ledger.truncate(end)
-        sync_folder(path.parent)
-        return ledger
-
     def _whole(self, record: Record) -> bytes | None:
         """The bytes of a record, if they are there and are those that were recorded."""
         with suppress(OSError):
@@ -349,7 +297,3 @@ class Store:
 
 def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
-
-
-def _json(data: Mapping[str, Any]) -> str:
-    return json.dumps(data, indent=2) + "\n"

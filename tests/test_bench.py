@@ -40,15 +40,16 @@ def test_the_engine_and_the_reference_have_one_objective(small):
     assert error < 1e-3
 
 
-def test_the_reference_goes_on_where_it_left_off(small):
-    loss = small.reference().loss
-    in_one, in_two = (ReferenceRun(loss, small.canvas) for _ in range(2))
-    in_one.evaluate(8)
-    in_two.evaluate(4)
-    in_two.evaluate(8 - len(in_two.losses))
-    count = min(len(in_one.losses), len(in_two.losses))
-    assert in_one.losses[:count] == in_two.losses[:count]
-    assert in_one.losses[-1] < in_one.losses[0]
+def test_the_reference_comes_down_like_a_sound_program(small):
+    """No straw man: its line search is whole, and it goes on where it left off."""
+    run = ReferenceRun(small.reference().loss, small.canvas)
+    made = [run.evaluate(12) for _ in range(3)]
+    assert sum(made) == len(run.losses) == len(run.moments)
+    assert all(count >= 12 for count in made)
+    lowest = [min(run.losses[:end]) for end in (1, 12, 24, 36)]
+    assert lowest[1] < 0.6 * lowest[0]
+    assert lowest[3] < lowest[2] < lowest[1]
+    assert run.moments == sorted(run.moments)
 
 
 def test_operations_are_counted_by_hand():

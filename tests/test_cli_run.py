@@ -122,11 +122,13 @@ def test_an_interrupted_run_says_how_to_go_on_or_stops_at_once_when_asked_again(
     job, path = job_file("stopped.mp4", "optimize.warm_evaluations=40", "farm.workers=1")
     process = start(path, "seed=0", f"farm.address={cluster.address}")
     wait_for_frames(job, process, 1)
+    asked = time.time()
     for sign in signs:
         process.send_signal(sign)
         time.sleep(0.2)
     code, outcome, err = finish(process)
     assert (code, outcome["status"]) == (130, "incomplete")
+    assert (store_folder(job) / "ledger/frames.jsonl").stat().st_mtime < asked + 3
     assert "Traceback" not in err
     if len(signs) == 1:
         assert f"render run {path} seed=0" in err

@@ -75,9 +75,11 @@ def test_a_job_that_is_stopped_leaves_a_sound_ledger_and_is_gone_on_with(dashboa
     job = load_job(ROOT / "jobs/quickstart.yaml", settings)
     frames = store_folder(job) / "frames"
     wait_until(lambda: list(frames.glob("*.png")))
+    asked = time.time()
     client.stop_job(number)
     wait_until(lambda: client.get_job_status(number).is_terminal())
     assert client.get_job_status(number) == JobStatus.STOPPED
+    assert (store_folder(job) / "ledger/frames.jsonl").stat().st_mtime < asked + 3
     with Store(job) as store:
         assert not store.damaged
         done = len(store.records)

@@ -29,17 +29,17 @@ class Row:
         device: `cpu` or `cuda`.
         precision: of the engine's convolutions; the reference's is float32.
         speedup_per_evaluation: the reference's seconds an evaluation over ours.
-        speedup_to_loss: the reference's seconds for its evaluations over ours to the same loss;
+        speedup_to_loss: the reference's seconds to its lowest loss over ours to the same;
             `None`: not measured, or not reached.
         matrix_share: operations of convolutions and Gram matrices a second, over the machine's rate.
         memory_ratio: our peak over the reference's.
         seconds_per_evaluation: ours.
         reference_seconds_per_evaluation: the reference's.
-        loss: the reference's after its evaluations; `None`: not measured.
+        loss: the lowest of the reference's evaluations; `None`: not measured.
         evaluations_to_loss: the engine's smallest budget that reached it.
-        reference_evaluations_to_loss: those of the reference.
+        reference_evaluations_to_loss: after how many the reference had.
         seconds_to_loss: of the engine's run with that budget.
-        reference_seconds_to_loss: of the reference's run.
+        reference_seconds_to_loss: of the reference's run to there.
         operations: of one evaluation.
         matrix_rate: operations a second of this machine in this precision.
         memory: our peak.
@@ -74,7 +74,7 @@ class Settings:
         sizes: sides in pixels, multiples of 16, at least `SMALLEST`.
         device: `auto`, or as torch calls it.
         precision: `auto`, `float32` or `bfloat16`.
-        evaluations: of the reference, after which its loss is the goal.
+        evaluations: of the reference; its lowest loss is the goal.
         minutes: the time to that loss is measured where the reference takes no longer than this; 0
             leaves it out everywhere.
     """

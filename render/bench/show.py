@@ -14,6 +14,8 @@ from render.bench.machine import Machine
 from render.media.speed import MediaSpeed
 
 _NONE = "not measured"
+_WIDTH = 140
+"""Characters that the table takes."""
 
 
 def to_data(machine: Machine, rows: Sequence[Row], media: MediaSpeed | None) -> dict[str, Any]:
@@ -26,7 +28,8 @@ def show(console: Console, machine: Machine, rows: Sequence[Row], media: MediaSp
     """Print the machine, the table, and the speed of video files if it was measured."""
     facts = ", ".join(f"{name} {value}" for name, value in asdict(machine).items())
     console.print(facts, soft_wrap=True, highlight=False)
-    console.print(_table(rows), soft_wrap=True)
+    console.width = max(console.width, _WIDTH)  # a terminal that is too narrow breaks whole lines
+    console.print(_table(rows))
     if media is not None:
         console.print(
             f"{media.codec} at {media.width}×{media.height}: {media.encode:.0f} frames a second "

@@ -17,9 +17,11 @@ from render.style.lbfgs import minimize
 ROUNDS = 5
 _LEAST_SECONDS = 0.5
 """How long the reference works in a round, at least."""
-BUDGETS = (10, 14, 20, 28, 40, 56, 80, 113, 160, 226, 320, 453, 640)
-"""Evaluations that the engine is given in turn, in steps of √2, until it reaches the reference's loss;
-at most as many as the reference made."""
+BUDGETS = tuple(round(10 * 2 ** (step / 4)) for step in range(25))
+"""Evaluations that the engine is given in turn, from 10 in steps of a fifth or so, until it reaches the
+reference's loss, or is the slower one."""
+REACHED = 1.001
+"""Times a loss, what counts as having reached it."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +37,11 @@ class Race:
     """How long both took to one loss.
 
     Attributes:
-        loss: the reference's after its evaluations.
-        reference_evaluations: made by it.
-        reference_seconds: that it took.
-        evaluations: the engine's smallest budget that reached the loss; `None`: none did.
+        loss: the lowest that the reference came to.
+        reference_evaluations: after which it had reached it.
+        reference_seconds: that it took to there, preparations included.
+        evaluations: the engine's smallest budget that reached the loss; `None`: none that is faster did.
         seconds: of the whole run with that budget, all scales and preparations included.
-
     """
 
     loss: float
@@ -92,22 +93,21 @@ def race(problem: Problem, evaluations: int) -> Race:
     begin = time.perf_counter()
     reference = problem.reference()
     run = ReferenceRun(reference.loss, problem.canvas)
-    made = run.evaluate(evaluations)
-    wait(device)
-    taken = time.perf_counter() - begin
-    with torch.no_grad():
-        goal = reference.loss(run.pixels).item()
+    run.evaluate(evaluations)
+    goal = min(run.losses)
+    made = 1 + next(n for n, loss in enumerate(run.losses) if loss <= REACHED * goal)
+    taken = run.moments[made - 1] - begin
 
     for budget in BUDGETS:
-        if budget > made:
-            break
         begin = time.perf_counter()
         painted = problem.stylizer().stylize(problem.content, evaluations=budget)
         wait(device)
         seconds = time.perf_counter() - begin
         with torch.no_grad():
-            if reference.loss(painted.canvas).item() <= goal:
+            if reference.loss(painted.canvas).item() <= REACHED * goal:
                 return Race(goal, made, taken, budget, seconds)
+        if seconds > taken:
+            break
     return Race(goal, made, taken, None, None)
 
 

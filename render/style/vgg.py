@@ -6,7 +6,7 @@ and after each ReLU, the paddings differ, and everything below the deepest chose
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,7 +16,6 @@ from torch.nn import functional
 
 from render.errors import EngineError
 from render.spec.layers import BLOCKS, Arch, layer_names
-from render.style.winograd import WinogradConvolution, pays
 
 Pooling = Literal["max", "average", "l2"]
 Padding = Literal["zeros", "replicate"]
@@ -111,8 +110,13 @@ class Vgg:
             if border == "zeros"
             else None
         )
+        # Channels-last is the layout that cuDNN's and oneDNN's matrix kernels want.
         self._steps = [
-            (name, _convolution(kernel, bias, device, precision))
+            (
+                name,
+                kernel.to(device, precision, memory_format=torch.channels_last),
+                bias.to(device, precision),
+            )
             for name, kernel, bias in zip(
                 convolution_names(convolutions.arch)[:wanted],
                 convolutions.kernels,
@@ -140,15 +144,15 @@ class Vgg:
         if self._zero is not None:
             pixels = functional.pad(pixels - self._zero, (1, 1, 1, 1)) + self._zero
         x = pixels.to(self.precision).contiguous(memory_format=torch.channels_last)
-        for index, (conv, convolve) in enumerate(self._steps):
+        for index, (conv, kernel, bias) in enumerate(self._steps):
             if index > 0 and conv.endswith("_1"):
                 x = _pooled(x, self._pooling)
             if index == 0 and self._zero is not None:
-                x = convolve(x, 0)
+                x = functional.conv2d(x, kernel, bias)
             elif self._replicate or index == 0:
-                x = convolve(functional.pad(x, (1, 1, 1, 1), "replicate"), 0)
+                x = functional.conv2d(functional.pad(x, (1, 1, 1, 1), "replicate"), kernel, bias)
             else:
-                x = convolve(x, 1)
+                x = functional.conv2d(x, kernel, bias, padding=1)
             relu = "relu" + conv[4:]
             if conv in self.layers:
                 features[conv] = x
@@ -158,18 +162,6 @@ class Vgg:
             if relu in self.layers:
                 features[relu] = x
         return features
-
-
-def _convolution(
-    kernel: Tensor, bias: Tensor, device: torch.device, precision: torch.dtype
-) -> Callable[[Tensor, int], Tensor]:
-    """The convolution of features with so many zeros around them."""
-    if pays(kernel, device, precision):
-        return WinogradConvolution(kernel, bias, precision)
-    # Channels-last is the layout that cuDNN's and oneDNN's matrix kernels want.
-    weight = kernel.to(device, precision, memory_format=torch.channels_last)
-    offset = bias.to(device, precision)
-    return lambda x, padding: functional.conv2d(x, weight, offset, padding=padding)
 
 
 def _pooled(x: Tensor, pooling: Pooling) -> Tensor:

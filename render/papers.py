@@ -1,0 +1,70 @@
+"""The small JSON files beside the frames: the plan, which is needed, and notes, which can be lost."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from render.errors import OutputError
+from render.files import write_atomically
+from render.plan import Plan
+
+
+def write_plan(path: Path, plan: Plan) -> None:
+    """Write a plan down, with a digest by which damage is seen."""
+    data = plan.to_data()
+    write_note(path, {**data, "sha256": _digest(data)})
+
+
+def read_plan(path: Path) -> Plan:
+    """The plan that was written down.
+
+    Raises:
+        FileNotFoundError: there is none.
+        OutputError: it is damaged or cannot be read.
+    """
+    try:
+        data = json.loads(path.read_bytes())
+        if data.pop("sha256") != _digest(data):
+            raise ValueError
+        return Plan.from_data(data)
+    except FileNotFoundError:
+        raise
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        raise no_plan(path, "is damaged") from None
+    except OSError as error:
+        raise no_plan(path, f"cannot be read ({error.strerror})") from None
+
+
+def no_plan(path: Path, wrong: str) -> OutputError:
+    """The error that there are frames without a plan."""
+    return OutputError(
+        f"{path} {wrong}, so that nobody knows what the frames there were made from; put it "
+        "back, or start over with --fresh"
+    )
+
+
+def write_note(path: Path, data: Mapping[str, Any]) -> None:
+    """Write a mapping down."""
+    write_atomically(path, _json(data).encode())
+
+
+def read_note(path: Path) -> dict[str, Any]:
+    """The mapping in a file; empty if it is missing or damaged."""
+    with suppress(OSError, ValueError, RecursionError):
+        data = json.loads(path.read_bytes())
+        if isinstance(data, dict):
+            return data
+    return {}
+
+
+def _digest(data: Mapping[str, Any]) -> str:
+    return hashlib.sha256(_json(data).encode()).hexdigest()
+
+
+def _json(data: Mapping[str, Any]) -> str:
+    return json.dumps(data, indent=2) + "\n"
