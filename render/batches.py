@@ -54,6 +54,11 @@ class Portion:
     frames: range
     batches: tuple[Batch, ...]
 
+    @property
+    def seconds(self) -> float:
+        """Work of all its batches."""
+        return sum(batch.seconds for batch in self.batches)
+
 
 def work(job: Job, size: Size) -> float:
     """Seconds that a picture is assumed to take, by its size alone."""

@@ -20,6 +20,8 @@ AHEAD = 4096
 
 SHORT = 1.0
 """Seconds of a batch that may wait behind another at a worker even towards the end."""
+PART = 0.5
+"""Likewise, earlier: share of the work that waits for each worker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +66,10 @@ class Dispatch:
     """Hands out batches until all are done.
 
     A worker goes through the units that are its own; batches that were given back come first. Of units
-    that wait, the one with the longest batch is begun first, so that none is late. Once none waits any
-    more, idle workers take half of what the busiest one has not begun, and nobody gets ahead of himself
-    while others may have nothing: so all end at about one time.
+    that wait, the one with the longest batch is begun first, so that none is late, and no long batch
+    waits behind another while little is left. Once no unit waits, idle workers take every second batch
+    of what the busiest one has not begun, and nobody gets ahead of himself while others may have
+    nothing: so all end at about one time.
 
     Args:
         units: with batches; read as far ahead as needed.
@@ -78,6 +81,7 @@ class Dispatch:
         self._wanted = wanted
         self._waiting: list[tuple[float, int, Portion]] = []  # a heap: the longest batch first
         self._ahead = 0  # batches in units that wait
+        self._ahead_seconds = 0.0
         self._back: deque[Given] = deque()
         self._own: dict[str, _Own] = {}
         self._hands: dict[str, Counter[int]] = {}  # batches in a worker's hands, by unit
@@ -148,9 +152,11 @@ class Dispatch:
 
     def _would_be_ahead(self, own: _Own, hands: Counter[int]) -> bool:
         """Whether a worker with work would take what others may have to wait for."""
-        if not hands or self._waiting:
+        if not hands:
             return False
-        return self._idle <= len(self._own) or own.longest() > SHORT
+        part = PART * self._ahead_seconds / len(self._own)
+        scarce = not self._waiting and self._idle <= len(self._own)
+        return scarce or own.longest() > max(SHORT, part)
 
     def _take_unit(self, own: _Own, hands: Counter[int]) -> bool:
         """Begin the next unit, if one waits and the worker may."""
@@ -158,6 +164,7 @@ class Dispatch:
             return False
         _, _, unit = heapq.heappop(self._waiting)
         self._ahead -= len(unit.batches)
+        self._ahead_seconds -= unit.seconds
         for batch in unit.batches:
             own.append(Given(batch, unit.number, 1))
         self._idle += len(unit.batches)
@@ -165,18 +172,18 @@ class Dispatch:
         return True
 
     def _take_half(self, own: _Own, hands: Counter[int]) -> bool:
-        """Take the later half of what another worker has not begun, where that is the most."""
+        """Take every second batch that another worker has not begun, where that is the most work.
+
+        Both go on with the longest that they have, so that the last to end are short.
+        """
         if self._waiting or hands:
             return False
         most = max(self._own.values(), key=lambda other: other.seconds)
         if not most:
             return False
-        half = most.seconds / 2
-        taken: list[Given] = []
-        while most and sum(given.batch.seconds for given in taken) < half:
-            taken.append(most.pop(first=False))
-        for given in reversed(taken):
-            own.append(given)
+        batches = [most.pop(first=True) for _ in range(len(most.batches))]
+        for number, given in enumerate(batches):
+            (most if number % 2 else own).append(given)
         return True
 
     def _look_ahead(self) -> None:
@@ -189,3 +196,4 @@ class Dispatch:
                 longest = max(batch.seconds for batch in unit.batches)
                 heapq.heappush(self._waiting, (-longest, unit.number, unit))
                 self._ahead += len(unit.batches)
+                self._ahead_seconds += unit.seconds

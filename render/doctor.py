@@ -20,7 +20,7 @@ from render.assembly import fastest_precision
 from render.errors import RenderError
 from render.farm.cluster import connected, try_actor
 from render.machine import free_memory, memory
-from render.spec.job import Farm
+from render.spec.farm import Farm
 
 ENCODERS = {"h264": "libx264", "h265": "libx265", "av1": "libsvtav1", "vp9": "libvpx-vp9"}
 LEAST_DISK, LEAST_MEMORY = 5, 4

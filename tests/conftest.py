@@ -30,7 +30,7 @@ from PIL import Image
 from ray.cluster_utils import Cluster
 from ray.job_submission import JobSubmissionClient
 
-from render import storage
+from render import remote
 from render.sample import SampleClip
 from render.sample.write import write_clip
 from render.spec.document import Document
@@ -135,7 +135,7 @@ def bucket(object_storage):
     """A new bucket on that server, which behaves until a test tells it otherwise."""
     object_storage.behave()
     bucket = Url(f"s3://bucket-{next(_numbers)}")
-    storage._patiently(bucket, lambda system: system.call_s3("create_bucket", Bucket=bucket.bucket))
+    remote.patiently(bucket, lambda system: system.call_s3("create_bucket", Bucket=bucket.bucket))
     yield bucket
     object_storage.behave()
 

@@ -5,7 +5,7 @@ import ray
 
 from render.errors import FarmError
 from render.farm.cluster import connected
-from render.spec.job import Farm
+from render.spec.farm import Farm
 
 SLOW = "The current node timed out during startup."
 

@@ -10,9 +10,10 @@ import render
 ROOT = Path(render.__file__).parent
 FLOORS = [
     {"errors"},
-    {"spec", "files", "ledger", "lock", "ending"},
-    {"index", "batches"},
-    {"dispatch"},
+    {"spec", "files", "lock", "ending"},
+    {"ledger", "batches"},
+    {"index"},
+    {"dispatch", "remote"},
     {"storage", "versions"},
     {"style", "motion", "media", "difference"},
     {"weights", "sample", "settle", "machine"},
@@ -21,7 +22,7 @@ FLOORS = [
     {"assembly"},
     {"metrics", "warm"},
     {"painter", "plan", "materials"},
-    {"rescue", "turns"},
+    {"rescue", "turns", "papers"},
     {"together"},
     {"store"},
     {"mirror"},

@@ -3,7 +3,7 @@
 import pytest
 from conftest import of, smooth_noise
 
-from render import storage
+from render import remote, storage
 from render.errors import OutputError
 from render.farm.events import FrameDone
 from render.media.source import open_source
@@ -23,7 +23,7 @@ def machine(tmp_path, monkeypatch):
     def move(name):
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / name))
 
-    monkeypatch.setattr(storage, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(remote, "FIRST_WAIT", 0.01)
     move("first")
     return move
 
@@ -132,7 +132,7 @@ def test_a_picture_whose_record_did_not_arrive_is_no_frame(film, bucket, object_
     png = encode_png(smooth_noise(8, 8, 1))
     with open_store(film()) as store:
         store.commit(0, "frames/000000.png", png, {})
-        object_storage.next = [None] + ["error"] * storage.ATTEMPTS
+        object_storage.next = [None] + ["error"] * remote.ATTEMPTS
         with pytest.raises(OutputError, match="given up after 8 attempts"):
             store.commit(1, "frames/000001.png", png, {})
     assert "frames/000001.png" in stored(bucket / "out/film.render")

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 LISTENERS = """
 import sys, psutil, ray
 from render.farm.cluster import connected
-from render.spec.job import Farm
+from render.spec.farm import Farm
 
 @ray.remote
 class Worker:

@@ -1,18 +1,17 @@
 """Files in object storage: whole or not there, whatever the server and the connection do."""
 
-import errno
 from pathlib import Path
 
 import pytest
 
-from render import storage
+from render import remote, storage
 from render.errors import OutputError, SourceError
 from render.spec.url import Url
 
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    monkeypatch.setattr(storage, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(remote, "FIRST_WAIT", 0.01)
 
 
 @pytest.fixture(params=["s3", "memory", "disk"])
@@ -102,20 +101,6 @@ def test_nothing_is_lost_or_halved_on_a_server_that_fails_at_random(bucket, obje
     assert set(object_storage.failed) > {"slow down", "error", "cut before", "cut after", "short"}
 
 
-def test_waits_grow_are_drawn_by_chance_and_have_a_bound(bucket, object_storage, monkeypatch):
-    object_storage.behave()
-    bounds, waits = [], []
-    monkeypatch.setattr(storage.random, "uniform", lambda low, high: bounds.append(high) or low)
-    monkeypatch.setattr(storage.time, "sleep", waits.append)
-    monkeypatch.setattr(storage, "FIRST_WAIT", 1.0)
-    object_storage.next = ["slow down"] * 99
-    with pytest.raises(OutputError, match=r"a\.png: given up after 8 attempts.* reduce your"):
-        storage.write(bucket / "a.png", b"")
-    assert object_storage.requests["PUT"] == storage.ATTEMPTS  # the backend adds none of its own
-    assert bounds == [1, 2, 4, 8, 16, 20, 20]
-    assert waits == [0] * 7
-
-
 def test_a_large_file_goes_there_and_back(bucket, object_storage, tmp_path):
     data = bytes(range(256)) * 4096 * 4
     (tmp_path / "a.mp4").write_bytes(data)
@@ -148,51 +133,6 @@ def test_a_bucket_that_is_not_there_is_one_line(object_storage):
             attempt()
         assert "s3://no-such-bucket/in" in str(caught.value)
         assert "\n" not in str(caught.value)
-
-
-def test_a_server_that_is_not_there_is_one_line(object_storage, monkeypatch):
-    nobody = storage.fsspec.filesystem(
-        "s3", endpoint_url="http://127.0.0.1:9", **storage._OPTIONS["s3"]
-    )
-    nobody.retries = 1
-    monkeypatch.setattr(storage, "_system", lambda _: nobody)
-    with pytest.raises(SourceError, match=r"given up after 8 attempts .* Could not connect"):
-        storage.read(Url("s3://bucket/a.png"))
-
-
-def test_missing_credentials_are_one_line_that_says_what_to_do(monkeypatch, tmp_path):
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
-    monkeypatch.setattr(storage, "_system", storage._system.__wrapped__)
-    with pytest.raises(SourceError, match="no credentials; set AWS_ACCESS_KEY_ID and"):
-        storage.read(Url("s3://bucket/a.png"))
-
-
-def test_access_that_is_refused_is_no_trouble_that_passes(monkeypatch):
-    asked = []
-
-    class Closed:
-        def cat_file(self, path):
-            asked.append(path)
-            raise PermissionError(errno.EACCES, "Access Denied.")
-
-    monkeypatch.setattr(storage, "_system", lambda _: Closed())
-    with pytest.raises(SourceError, match=r"a\.png: access is refused \(Access Denied\)"):
-        storage.read(Url("s3://bucket/a.png"))
-    assert asked == ["bucket/a.png"]
-
-
-def test_a_package_that_is_missing_is_named(monkeypatch):
-    def missing(*_, **__):
-        raise ImportError("no gcsfs")
-
-    monkeypatch.setattr(storage.fsspec, "filesystem", missing)
-    storage._system.cache_clear()
-    with pytest.raises(SourceError, match=r"pip install 'render-nst\[gcs\]'"):
-        storage.read(Url("gs://bucket/a.png"))
 
 
 def test_paths_are_written_atomically_too(tmp_path):

@@ -166,11 +166,8 @@ def test_regions_are_painted_each_like_its_own_style(vgg):
     content = picture(96, 48, 0)
     left, right = half_masks(96)
     bound = styles_of(vgg, (1.0, 1.0), bindings=(Binding(0), Binding(1)))
-    alone = [
-        stylizer(vgg, styles_of(vgg, seed=seed), evaluations=60).stylize(content).pixels
-        for seed in (10, 11)
-    ]
-    found = stylizer(vgg, bound, evaluations=60).stylize(content, areas=[left, right]).pixels
+    alone = [stylizer(vgg, styles_of(vgg, seed=seed)).stylize(content).pixels for seed in (10, 11)]
+    found = stylizer(vgg, bound).stylize(content, areas=[left, right]).pixels
     for area, near, far in ((left, *alone), (right, *reversed(alone))):
         inside = area * (found - near).square(), area * (found - far).square()
         assert inside[0].mean() < 0.5 * inside[1].mean()

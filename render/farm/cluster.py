@@ -20,7 +20,7 @@ from ray._private import ray_constants
 from ray.exceptions import RayError
 
 from render.errors import FarmError
-from render.spec.job import Farm
+from render.spec.farm import Farm
 
 
 @dataclass(frozen=True)

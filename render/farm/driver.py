@@ -168,8 +168,7 @@ class Driver:
             if errand is None:
                 return
             actor, task = hand.actor, errand.task
-            paint = actor.paint_batch if isinstance(task, BatchTask) else actor.paint
-            call = paint.remote(task)
+            call = (actor.paint_batch if isinstance(task, BatchTask) else actor.paint).remote(task)
             hand.send(call, errand)
             self._flight.sent(call, hand.node, task)
             for frame in errand.frames:
@@ -221,16 +220,8 @@ class Driver:
                 hand.send(hand.actor.load.remote(*self._given), None)
             case Ready():
                 hand.ready = True
-                self._on_event(
-                    WorkerReady(
-                        hand.name,
-                        answer.node,
-                        answer.process,
-                        answer.device,
-                        answer.gpus,
-                        answer.seconds,
-                    )
-                )
+                about = answer.node, answer.process, answer.device, answer.gpus, answer.seconds
+                self._on_event(WorkerReady(hand.name, *about))
             case Reply() | BatchReply() if errand is not None:
                 self._attempts.answered()
                 events = self._work.take(errand, answer, hand.name)

@@ -16,7 +16,7 @@ from ray.experimental.internal_kv import _internal_kv_get
 from render.errors import FarmError
 from render.farm.cluster import Crew, muster
 from render.farm.preflight import Preflight
-from render.spec.job import Farm
+from render.spec.farm import Farm
 
 LOOK = 5.0
 """Seconds after which the cluster is looked at again."""

@@ -61,7 +61,7 @@ def minimize(
     start: Tensor,
     *,
     evaluations: int,
-    history: int = 10,
+    history: int = 20,
     bounds: tuple[float, float] = (0.0, 1.0),
     tolerance: float = 0.0,
 ) -> Minimum:

@@ -47,7 +47,7 @@ class Budget:
 
     evaluations: int
     warm_evaluations: int
-    history: int = 10
+    history: int = 20
     tolerance: float = 0.0
     optimizer: Literal["lbfgs", "adam"] = "lbfgs"
     learning_rate: float = 0.02
