@@ -43,7 +43,7 @@ def test_its_path_on_rosenbrocks_function_is_the_known_one():
 
 
 def test_a_problem_takes_the_same_path_alone_and_in_a_batch():
-    """To the bit, with a history so short that one problem's products are summed like three problems'."""
+    """To the bit, with a history so short that the products of one are summed like those of three."""
     run = partial(minimize, rosenbrock, evaluations=60, history=10, bounds=(-5, 5))
     together = run(starts(3))
     for problem in range(3):
