@@ -19,9 +19,10 @@ FloatPixels = npt.NDArray[np.float32]
 
 BLEND = 0.5
 """Share of the same stage of the frame before in what a later stage starts from."""
-LED_PULL = 4.0
-"""Times the pull towards the previous frame, that of a frame towards where it is led. Painting would
-undo most of the step otherwise, and all that is left over would come in the last one."""
+LED_PULL = 34.0
+"""Times the pull towards the previous frame, that of a frame that is led all the way; of one that is led
+a part of it, as much less. Painting would undo most of every step otherwise, and all that is left over would
+come in the last one: on 24 frames with much motion that was 2.2 floors with 4 throughout, and is 1.1."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ def warm_start(content: Pixels, links: Links, below: Pixels | None, motions: Mot
     weight = 1.0
     if links.bridge is not None:
         aim = led(aim, carried(links.bridge.anchor), links.bridge.share)
-        weight = LED_PULL
+        weight = max(1.0, LED_PULL * links.bridge.share)
     mask = aim.mask[..., None]
     if below is None:
         start = np.where(mask > 0, aim.picture, recolour(content, links.previous))

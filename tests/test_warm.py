@@ -53,12 +53,14 @@ def test_what_lies_frames_further_back_counts_where_the_one_before_does_not_show
     np.testing.assert_allclose(long.target[outside], short.target[outside], atol=0.02)
 
 
-def test_a_frame_that_is_led_goes_a_share_of_the_way_and_is_pulled_harder(motions):
+@pytest.mark.parametrize(("share", "pull"), [(0.01, 1), (0.5, LED_PULL / 2), (1, LED_PULL)])
+def test_a_frame_that_is_led_goes_a_share_of_the_way_and_is_pulled_as_hard(motions, share, pull):
     anchor = Neighbour(CONTENT, CONTENT)
-    links = Links(Neighbour(CONTENT, PAINTED), bridge=Bridge(anchor, 0.5))
+    links = Links(Neighbour(CONTENT, PAINTED), bridge=Bridge(anchor, share))
     found = warm_start(CONTENT, links, None, motions)
-    assert near(found.target, np.full_like(CONTENT, 127), 2)
-    assert found.weight.min() == LED_PULL
+    way = PAINTED + share * (CONTENT.astype(float) - PAINTED)
+    assert near(found.target, way.astype(np.uint8), 2)
+    assert found.weight.min() == pytest.approx(pull)
 
 
 def test_the_way_to_an_anchor_is_followed_through_the_frames_between(motions):
