@@ -104,10 +104,13 @@ def table(metrics: Metrics) -> list[tuple[str, str]]:
         ("warping error", f"{number(data['warping_error'])} (the source's own: {floor})"),
         ("warping error over the source's", number(data["warping_error_over_floor"])),
         *(
-            (f"the same over {gap} frames", number(value))
+            (f"warping error over its floor, {gap} frames apart", number(value))
             for gap, value in data["long_term_over_floor"].items()
         ),
-        ("error at seams over that inside", number(data["seam_ratio"])),
+        (
+            "error at seams over that inside",
+            "no seams" if data["seam_ratio"] is None else number(data["seam_ratio"]),
+        ),
         ("share of a frame that was compared", number(data["coverage"], ".1%")),
         (
             "sharpness",

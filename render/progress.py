@@ -126,7 +126,7 @@ class Display:
         self._by_shot = [list(shot) for shot in event.by_shot]
         reused = f", {event.reused} of them finished before" if event.reused else ""
         shots = f" in {event.shots} shots" if event.shots > 1 else ""
-        self._say(f"{event.frames} frames{shots}{reused}; output in {event.folder}")
+        self._say(f"{event.frames} frames{shots}{reused}; see {event.folder}/report.html")
         if self._bar is not None:
             self._bar.update(
                 self._task, total=event.frames, completed=event.reused, description="hiring"
@@ -205,4 +205,4 @@ def clock(seconds: float) -> str:
 
 
 def _frame(cell: str, frame: int) -> str:
-    return f"frame {frame} of {cell}" if cell else f"frame {frame}"
+    return f"frame {frame} of cell {cell}" if cell else f"frame {frame}"

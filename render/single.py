@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +30,17 @@ GAP = 8
 """Pixels between original and result."""
 
 
-def preview(job: Job, frames: Sequence[int], size: int = PREVIEW_SIZE) -> list[Path]:
+def _unsaid(_: str) -> None:
+    """Say nothing."""
+
+
+def preview(
+    job: Job,
+    frames: Sequence[int],
+    size: int = PREVIEW_SIZE,
+    *,
+    say: Callable[[str], None] = _unsaid,
+) -> list[Path]:
     """Paint single frames small, each beside its original.
 
     Weights mean the same at every size, so colours and the balance of style and content are those of
@@ -41,6 +51,7 @@ def preview(job: Job, frames: Sequence[int], size: int = PREVIEW_SIZE) -> list[P
         job: what to paint and how.
         frames: indices in the source; none: the first.
         size: long side of a painted frame; never more than the job's own.
+        say: is told what is being painted.
 
     Returns:
         The PNG files, in the `preview` folder of the job's output folder.
@@ -61,6 +72,7 @@ def preview(job: Job, frames: Sequence[int], size: int = PREVIEW_SIZE) -> list[P
     written = []
     for index in frames:
         original = next(iter(source.read(range(index, index + 1))))
+        say(f"frame {index}: {_effort(job, original)}")
         pair = beside(original.pixels, _paint(painter, original))
         path = store_folder(job) / "preview" / f"{index:06}.png"
         write_atomically(path, encode_png(pair))
@@ -82,7 +94,12 @@ def _smaller(job: Job, size: int) -> Job:
 
 
 def paint_image(
-    content: Path, styles: Sequence[Path], output: Path, overrides: Sequence[str]
+    content: Path,
+    styles: Sequence[Path],
+    output: Path,
+    overrides: Sequence[str],
+    *,
+    say: Callable[[str], None] = _unsaid,
 ) -> Job:
     """Paint one picture into a file.
 
@@ -91,6 +108,7 @@ def paint_image(
         styles: one or more style pictures, in equal shares.
         output: the file to write; its extension says the format.
         overrides: `key=value` each, as in a job file.
+        say: is told what is being painted.
 
     Returns:
         The job that this was.
@@ -115,6 +133,7 @@ def paint_image(
     source = open_source(job.input, job.output)
     assert isinstance(source, ImageSource)
     frame = next(iter(source.read(range(1))))
+    say(f"{content}: {_effort(job, frame)}")
     painted = _paint(_painter(job), frame)
     exif = read_still(source.path(0)).exif
     data_out = encode_still(painted, frame.alpha, form, exif=exif, quality=job.output.quality)
@@ -126,6 +145,11 @@ def beside(before: Pixels, after: Pixels) -> Pixels:
     """Two pictures of one size side by side on white, H×(2W+gap)×3."""
     gap = np.full((before.shape[0], GAP, 3), 255, np.uint8)
     return np.hstack([before, gap, after])
+
+
+def _effort(job: Job, frame: Frame) -> str:
+    height, width = frame.pixels.shape[:2]
+    return f"{width}×{height}, {job.optimize.evaluations} evaluations"
 
 
 def _painter(job: Job) -> Painter:

@@ -210,6 +210,6 @@ def _summed(folder: AnyPath, cells: tuple[tuple[str, Summary], ...], seconds: fl
         {},
         seconds,
         sum(each.evaluations for each in summaries),
-        sum(each.workers for each in summaries),
+        max(each.workers for each in summaries),
         cells,
     )

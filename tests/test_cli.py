@@ -126,7 +126,9 @@ def test_submitting_needs_a_cluster_and_a_file_inside_the_folder(job_file, tmp_p
 
 
 def test_programs_are_told_of_what_is_wrong_as_data(job_file):
-    assert json.loads(call("check", job_file, "--json").stdout) == {"problems": []}
+    told = json.loads(call("check", job_file, "--json", "optimize.start=none.png").stdout)
+    assert told["problems"] == []
+    assert told["missing"].keys() == {"optimize.start"}
     result = call("check", job_file, "--json", "output.crf=good", "optimize.steps=3")
     assert result.exit_code == 2
     told = json.loads(result.stdout)

@@ -116,6 +116,6 @@ def test_cells_of_a_study_are_told_by_name_and_their_workers_greeted_once(shown)
     for cell in ("swirls", "facets"):
         display(WorkerReady("worker-1", "here", 1, "cpu", (), 2.0))
         display(FrameSent(0, 0, 0, "worker-1", cell))
-        assert display.doing() == f"worker-1: frame 0 of {cell}"
+        assert display.doing() == f"worker-1: frame 0 of cell {cell}"
         display(replace(done(0), cell=cell))
     assert log.getvalue().count("is ready") == 1

@@ -47,7 +47,7 @@ def test_the_python_example_runs(cluster, tmp_path, monkeypatch, capsys):
     (example,) = blocks("python")
     quick = f'["engine=passthrough", "output.path={tmp_path}/out.mp4"]'
     monkeypatch.chdir(ROOT)
-    exec(example.replace('["output.size=96"]', quick), {})
+    exec(example.replace('["output.size=96", "output.path=out/small.mp4"]', quick), {})
     shown = capsys.readouterr().out
     assert "28 frames" in shown
     assert "FrameDone(frame=27" in shown

@@ -105,7 +105,8 @@ def preview(
     from render.single import preview as paint  # noqa: PLC0415
 
     with reported(as_json=as_json):
-        paths = paint(load_job(job_file, list(overrides or [])), frame or [], size)
+        job = load_job(job_file, list(overrides or []))
+        paths = paint(job, frame or [], size, say=say)
     _show(paths, as_json=as_json)
 
 
@@ -124,7 +125,7 @@ def image(
     others = [text for text in rest if "=" not in text or Path(text).is_file()]
     with reported(as_json=as_json):
         settings = [text for text in rest if text not in others]
-        paint_image(content, [*styles, *map(Path, others)], output, settings)
+        paint_image(content, [*styles, *map(Path, others)], output, settings, say=say)
     _show([output], as_json=as_json)
 
 

@@ -8,8 +8,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from render.cli.app import AsJson, JobFile, Output, Overrides, app, reported, tell
+from render.cli.app import AsJson, JobFile, Output, Overrides, app, reported, say, tell
 from render.spec.load import load_job
+from render.spec.named import missing_files
 
 
 @app.command()
@@ -34,13 +35,15 @@ def plan(
 
 @app.command()
 def check(job_file: JobFile, overrides: Overrides = None, as_json: AsJson = False) -> None:
-    """Check a job file; open nothing that it names."""
+    """Check a job file, and say which files that it names are not there; open none of them."""
     with reported(as_json=as_json):
-        load_job(job_file, list(overrides or []))
+        missing = missing_files(load_job(job_file, list(overrides or [])))
     if as_json:
-        tell({"problems": []})
-    else:
-        print(f"{job_file}: ok")
+        tell({"problems": [], "missing": missing})
+        return
+    print(f"{job_file}: ok")
+    for key, path in missing.items():
+        say(f"{key}: {path} is not there (on this machine)")
 
 
 @app.command()

@@ -126,7 +126,7 @@ def find_folder(output: Path) -> Path:
             return folder
     raise OutputError(
         f"{output}: no output of render; name a finished video, a folder of pictures, or the "
-        f".render folder of either"
+        f".render folder of either; of a study, one of its cells"
     )
 
 

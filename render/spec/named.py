@@ -1,0 +1,32 @@
+"""The files that a job names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from render.spec.job import Job
+
+
+def missing_files(job: Job) -> dict[str, str]:
+    """Files and folders that a job reads and that are not on this machine's disk, by key.
+
+    What lies in object storage is not looked for, nor a name that stands for many.
+    """
+    return {
+        key: str(path)
+        for key, path in _named(job)
+        if isinstance(path, Path) and "%" not in path.name and not path.exists()
+    }
+
+
+def _named(job: Job) -> Iterator[tuple[str, object]]:
+    yield "input.path", job.input.path
+    for number, image in enumerate(job.style.images):
+        yield f"style.images.{number}.path", image.path
+    for number, region in enumerate(job.style.regions):
+        yield f"style.regions.{number}.content", region.content
+        yield f"style.regions.{number}.style", region.style
+    yield "model.weights", job.model.weights
+    yield "optimize.start", job.optimize.start
+    yield "temporal.flow_weights", job.temporal.flow_weights
