@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Self
 
 from rich.console import Console
@@ -23,6 +24,7 @@ from render.farm.events import (
     WorkerLost,
     WorkerReady,
 )
+from render.spec.url import AnyPath
 
 LINE_EVERY = 10.0
 """Seconds between two lines of progress in a log."""
@@ -37,6 +39,7 @@ class Display:
         self._console = console
         self._begun = self._started = time.monotonic()
         self._last_line = 0.0
+        self._folder: AnyPath | None = None
         self._total = 0
         self._reused = 0
         self._rendered = 0
@@ -122,11 +125,12 @@ class Display:
 
     def _begin(self, event: RunStarted) -> None:
         self._started = time.monotonic()
+        self._folder = event.folder
         self._total, self._reused, self._wanted = event.frames, event.reused, event.evaluations
         self._by_shot = [list(shot) for shot in event.by_shot]
         reused = f", {event.reused} of them finished before" if event.reused else ""
         shots = f" in {event.shots} shots" if event.shots > 1 else ""
-        self._say(f"{event.frames} frames{shots}{reused}; see {event.folder}/report.html")
+        self._say(f"{event.frames} frames{shots}{reused}; kept in {event.folder}")
         if self._bar is not None:
             self._bar.update(
                 self._task, total=event.frames, completed=event.reused, description="hiring"
@@ -146,6 +150,8 @@ class Display:
 
     def _end(self, event: OutputWritten) -> None:
         self._say(f"wrote {event.path} ({event.frames} frames)")
+        if isinstance(self._folder, Path) and (page := self._folder / "report.html").is_file():
+            self._say(f"its report is {page}")
         if self._bar is not None:
             took = clock(time.monotonic() - self._begun)
             self._bar.update(self._task, pace=f"in {took}", doing="")

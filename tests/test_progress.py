@@ -119,3 +119,14 @@ def test_cells_of_a_study_are_told_by_name_and_their_workers_greeted_once(shown)
         assert display.doing() == f"worker-1: frame 0 of cell {cell}"
         display(replace(done(0), cell=cell))
     assert log.getvalue().count("is ready") == 1
+
+
+def test_at_the_end_it_says_where_the_result_is_and_the_report_if_there_is_one(shown, tmp_path):
+    display, log = shown
+    display(RunStarted(1, 0, 1, 1, tmp_path))
+    display(OutputWritten(tmp_path / "out.mp4", 1))
+    assert "wrote " in log.getvalue()
+    assert "its report is" not in log.getvalue()
+    (tmp_path / "report.html").touch()
+    display(OutputWritten(tmp_path / "out.mp4", 1))
+    assert f"its report is {tmp_path}/report.html" in log.getvalue()
