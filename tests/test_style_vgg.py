@@ -125,3 +125,17 @@ def test_an_exact_border_is_the_pixel_that_is_nought_to_the_network():
     framed[..., 1:-1, 1:-1] = pixels
     expected = torch.nn.functional.conv2d(framed, convolutions.kernels[0], convolutions.biases[0])
     torch.testing.assert_close(exact.features(pixels)["conv1_1"], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_relu_put_off_until_after_the_pooling_changes_nothing():
+    """It is, where nobody asks for the features between: the largest of four stays the largest."""
+    convolutions = random_convolutions("vgg16")
+    pixels = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(2))
+    seen = Vgg(convolutions, ["relu1_2", "relu2_1"], pooling="max", device=CPU)
+    unseen = Vgg(convolutions, ["relu2_1"], pooling="max", device=CPU)
+    found = []
+    for vgg in (seen, unseen):
+        start = pixels.clone().requires_grad_()
+        features = vgg.features(start)["relu2_1"]
+        found.append((features, *torch.autograd.grad(features.square().sum(), start)))
+    assert all(torch.equal(*each) for each in zip(*found, strict=True))

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import torch
 
 from render.assembly import fastest_precision
-from render.bench.machine import Machine, describe, matrix_rate
+from render.bench.machine import Machine, describe
 from render.bench.memory import memory
 from render.bench.problem import SMALLEST, convolutions, operations, problem
+from render.bench.rival import Rival
 from render.bench.speed import pace, race
 from render.errors import EngineError
+from render.settle import keep_memory
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 SIZES = (256, 512, 1024)
@@ -109,19 +111,21 @@ def compare(settings: Settings, say: Callable[[str], None]) -> tuple[Machine, It
 
 def _rows(settings: Settings, device: torch.device, say: Callable[[str], None]) -> Iterator[Row]:
     precision = PRECISIONS.get(settings.precision) or fastest_precision(device)
+    keep_memory()  # as every process of a job does
     network = convolutions()
-    say("matrix rate")
-    rate = matrix_rate(device, precision)
     for size in settings.sizes:
         task = problem(network, size, device, precision)
         say(f"{size} px: seconds an evaluation")
-        each = pace(task)
-        # A line search of the reference may go on for some evaluations more.
-        forecast = settings.evaluations * each.reference
-        raced = None
-        if forecast <= 60 * settings.minutes:
-            say(f"{size} px: time to the reference's loss, some {2 * forecast / 60:.1f} minutes")
-            raced = race(task, settings.evaluations)
+        with Rival(task) as rival:
+            each = pace(task, rival)
+            # A line search of the reference may go on for some evaluations more.
+            forecast = settings.evaluations * each.reference
+            raced = None
+            if forecast <= 60 * settings.minutes:
+                say(
+                    f"{size} px: time to the reference's loss, some {2 * forecast / 60:.1f} minutes"
+                )
+                raced = race(task, rival, settings.evaluations)
         say(f"{size} px: peak memory")
         peak = memory(size, device, precision)
         work = operations(size)
@@ -131,7 +135,7 @@ def _rows(settings: Settings, device: torch.device, say: Callable[[str], None]) 
             precision=str(precision).removeprefix("torch."),
             speedup_per_evaluation=each.reference / each.ours,
             speedup_to_loss=raced.speedup if raced else None,
-            matrix_share=work / each.ours / rate,
+            matrix_share=work / each.ours / each.matrix_rate,
             memory_ratio=peak.ours / peak.reference,
             seconds_per_evaluation=each.ours,
             reference_seconds_per_evaluation=each.reference,
@@ -141,7 +145,7 @@ def _rows(settings: Settings, device: torch.device, say: Callable[[str], None]) 
             seconds_to_loss=raced.seconds if raced else None,
             reference_seconds_to_loss=raced.reference_seconds if raced else None,
             operations=work,
-            matrix_rate=rate,
+            matrix_rate=each.matrix_rate,
             memory=peak.ours,
             reference_memory=peak.reference,
         )

@@ -1,22 +1,21 @@
-"""Seconds an evaluation, and seconds until the reference's loss."""
+"""Seconds an evaluation beside the machine's matrix rate, and seconds until the reference's loss."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
 
 import torch
 
-from render.bench.machine import wait
+from render.bench.machine import matrix_rate, wait
 from render.bench.problem import HISTORY, Problem
-from render.bench.reference import ReferenceRun
+from render.bench.rival import Rival
 from render.style.lbfgs import minimize
 
 ROUNDS = 5
-_LEAST_SECONDS = 0.5
-"""How long the reference works in a round, at least."""
+_LEAST_SECONDS = 3.0
+"""How long each works in a round, at least."""
 BUDGETS = tuple(round(10 * 2 ** (step / 4)) for step in range(25))
 """Evaluations that the engine is given in turn, from 10 in steps of a fifth or so, until it reaches the
 reference's loss, or is the slower one."""
@@ -26,10 +25,17 @@ REACHED = 1.001
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds an evaluation, medians over rounds in which both took turns."""
+    """Medians over rounds in which all three took turns.
+
+    Attributes:
+        ours: seconds an evaluation.
+        reference: seconds an evaluation.
+        matrix_rate: operations a second of the machine, in the engine's precision.
+    """
 
     ours: float
     reference: float
+    matrix_rate: float
 
 
 @dataclass(frozen=True)
@@ -56,48 +62,47 @@ class Race:
         return None if self.seconds is None else self.reference_seconds / self.seconds
 
 
-def pace(problem: Problem) -> Pace:
-    """Measure both at full size, in turns, so that a busy moment of the machine falls on both.
+def pace(problem: Problem, rival: Rival) -> Pace:
+    """Measure both at full size, in turns, so that a busy moment of the machine falls on all.
 
     The reference's history is short here, which flatters it: its direction costs 4 passes over the
     pixels for every pair that it holds.
     """
     device = problem.canvas.device
-    run = ReferenceRun(problem.reference().loss, problem.canvas)
     objective = problem.objective(problem.stylizer())
     start = problem.canvas.flatten(1)
 
-    def ours(evaluations: int) -> int:
-        return minimize(objective, start, evaluations=evaluations, history=HISTORY).evaluations
+    def ours(evaluations: int) -> float:
+        wait(device)
+        begin = time.perf_counter()
+        made = minimize(objective, start, evaluations=evaluations, history=HISTORY).evaluations
+        wait(device)
+        return (time.perf_counter() - begin) / made
 
-    ours(2)
-    once = _seconds_each(lambda: run.evaluate(2), device)
-    chunk = max(2, round(_LEAST_SECONDS / once))
+    ours(2), rival.pace(2)
+    own, theirs = (max(2, round(_LEAST_SECONDS / work(2))) for work in (ours, rival.pace))
     rounds = [
-        (
-            _seconds_each(lambda: run.evaluate(chunk), device),
-            _seconds_each(lambda: ours(chunk), device),
-        )
+        (ours(own), rival.pace(theirs), matrix_rate(device, problem.precision))
         for _ in range(ROUNDS)
     ]
-    return Pace(median(own for _, own in rounds), median(theirs for theirs, _ in rounds))
+    return Pace(*(median(figures) for figures in zip(*rounds, strict=True)))
 
 
-def race(problem: Problem, evaluations: int) -> Race:
+def race(problem: Problem, rival: Rival, evaluations: int) -> Race:
     """Let the reference make so many evaluations; find how long the engine takes to its loss.
 
     The engine works as a job does: coarse to fine, in its own precision, from targets on. Its result is
     judged by the reference's own float32 objective.
     """
     device = problem.canvas.device
-    begin = time.perf_counter()
+    run = rival.race(evaluations)
+    goal = min(loss for loss, _ in run)
+    made, taken = next(
+        (number, seconds)
+        for number, (loss, seconds) in enumerate(run, start=1)
+        if loss <= REACHED * goal
+    )
     reference = problem.reference()
-    run = ReferenceRun(reference.loss, problem.canvas)
-    run.evaluate(evaluations)
-    goal = min(run.losses)
-    made = 1 + next(n for n, loss in enumerate(run.losses) if loss <= REACHED * goal)
-    taken = run.moments[made - 1] - begin
-
     for budget in BUDGETS:
         begin = time.perf_counter()
         painted = problem.stylizer().stylize(problem.content, evaluations=budget)
@@ -109,12 +114,3 @@ def race(problem: Problem, evaluations: int) -> Race:
         if seconds > taken:
             break
     return Race(goal, made, taken, None, None)
-
-
-def _seconds_each(work: Callable[[], int], device: torch.device) -> float:
-    """Seconds of `work` over the number of evaluations that it returns."""
-    wait(device)
-    begin = time.perf_counter()
-    made = work()
-    wait(device)
-    return (time.perf_counter() - begin) / made

@@ -186,15 +186,15 @@ class _Pairs:
         for offset, vector in ((0, s), (m, y)):
             kept = self.vectors[rows, slot + offset]
             self.vectors[rows, slot + offset] = torch.where(new[:, None], vector, kept)
-        pushed = torch.stack((s, y, gradient), dim=2)
-        dots = torch.bmm(self.vectors, pushed).double()
-        for offset, column in ((0, 0), (m, 1)):
+        # In this order the long rows of both are read as they lie in memory.
+        dots = torch.bmm(torch.stack((s, y, gradient), dim=1), self.vectors.mT).double()
+        for offset, row in ((0, 0), (m, 1)):
             index = slot + offset
-            line = torch.where(new[:, None], dots[:, :, column], self.products[rows, index])
+            line = torch.where(new[:, None], dots[:, row], self.products[rows, index])
             self.products[rows, index] = line
             self.products[rows, :, index] = line
         self.count = self.count + new
-        coefficients = self._coefficients(dots[:, :, 2])
+        coefficients = self._coefficients(dots[:, 2])
         scale, combination = coefficients
         return (
             scale[:, None] * gradient

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-COARSEST = 128
+COARSEST = 112
 """Long side of the coarsest scale, at least; there the strokes and colours of the whole are found."""
 FALL = 0.6
 """Evaluations of a scale over those at half the size: fine scales start near their goal."""

@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from render.errors import EngineError
 from render.spec.layers import BLOCKS, Arch, layer_names
+from render.style.convolution import convolution
 
 Pooling = Literal["max", "average", "l2"]
 Padding = Literal["zeros", "replicate"]
@@ -104,19 +105,17 @@ class Vgg:
         self.precision = precision
         self.unit = convolutions.unit
         self._pooling = pooling
+        self._lasts = frozenset(
+            f"conv{block}_{count}" for block, count in enumerate(BLOCKS[convolutions.arch], start=1)
+        )
         self._replicate = convolutions.padding == "replicate"
         self._zero = (
             torch.tensor(convolutions.zero, device=device)[:, None, None]
             if border == "zeros"
             else None
         )
-        # Channels-last is the layout that cuDNN's and oneDNN's matrix kernels want.
         self._steps = [
-            (
-                name,
-                kernel.to(device, precision, memory_format=torch.channels_last),
-                bias.to(device, precision),
-            )
+            (name, convolution(kernel, bias, device, precision))
             for name, kernel, bias in zip(
                 convolution_names(convolutions.arch)[:wanted],
                 convolutions.kernels,
@@ -133,6 +132,9 @@ class Vgg:
 
         Returns:
             B×C×h×w by layer name, in the network's precision.
+
+        Raises:
+            EngineError: the picture is too small for the layers.
         """
         side = smallest_side(self.layers)
         if min(pixels.shape[-2:]) < side:
@@ -144,21 +146,21 @@ class Vgg:
         if self._zero is not None:
             pixels = functional.pad(pixels - self._zero, (1, 1, 1, 1)) + self._zero
         x = pixels.to(self.precision).contiguous(memory_format=torch.channels_last)
-        for index, (conv, kernel, bias) in enumerate(self._steps):
+        pending = False
+        for index, (conv, convolve) in enumerate(self._steps):
             if index > 0 and conv.endswith("_1"):
                 x = _pooled(x, self._pooling)
-            if index == 0 and self._zero is not None:
-                x = functional.conv2d(x, kernel, bias)
-            elif self._replicate or index == 0:
-                x = functional.conv2d(functional.pad(x, (1, 1, 1, 1), "replicate"), kernel, bias)
-            else:
-                x = functional.conv2d(x, kernel, bias, padding=1)
+                x = functional.relu_(x) if pending else x
+            padding = 0 if index == 0 and self._zero is not None else 1
+            if padding and (self._replicate or index == 0):
+                x, padding = functional.pad(x, (1, 1, 1, 1), "replicate"), 0
             relu = "relu" + conv[4:]
+            # The largest of four features stays the largest: a quarter of the ReLUs will do.
+            pending = self._pooling == "max" and conv in self._lasts and relu not in self.layers
+            x = convolve(x, padding=padding, relu=not pending and conv not in self.layers)
             if conv in self.layers:
                 features[conv] = x
-                x = functional.relu(x)  # not in place: the features above are kept
-            else:
-                x = functional.relu_(x)
+                x = x if pending else functional.relu(x)
             if relu in self.layers:
                 features[relu] = x
         return features
