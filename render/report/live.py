@@ -46,7 +46,7 @@ class LiveReport:
             return
         self._write(live=True)
         took = time.monotonic() - begun
-        self._due = time.monotonic() + max(self._every, 10 * took)
+        self._due = time.monotonic() + max(self._every, 30 * took)
 
     def finish(self) -> None:
         """Write the final page."""
