@@ -41,7 +41,7 @@ from render.store import Store
 
 BASE = 10_000
 """Pictures beside which more are held."""
-PAINTED, PAINTED_SIDE, EVALUATIONS = 24, 256, 12
+PAINTED, PAINTED_SIDE, EVALUATIONS = 48, 256, 12
 """Pictures that are painted, and how."""
 MOST_TIMED = 10_000
 """Pictures of a run whose painting is timed one by one."""
