@@ -32,6 +32,8 @@ CURVATURE = 1e-8
 MAX_TRIALS = 8
 FIRST_STEP = 0.01
 """Root mean square of the first step, in the unit of the unknowns (pixels: 0 to 1)."""
+WARM_STEP = 0.002
+"""Likewise from a point near its goal: there the longer one fails, an evaluation in eight lost."""
 WINDOW = 5
 """Evaluations over which `tolerance` looks at the fall of the loss; a stage of a frame has but eight."""
 
@@ -64,6 +66,7 @@ def minimize(
     history: int = 20,
     bounds: tuple[float, float] = (0.0, 1.0),
     tolerance: float = 0.0,
+    first_step: float = FIRST_STEP,
 ) -> Minimum:
     """Minimise B independent functions from `start` (B×N, float32 or float64).
 
@@ -75,8 +78,9 @@ def minimize(
         bounds: lower and upper bound of every unknown.
         tolerance: a problem stops when its loss fell by less than this share over the last
             `WINDOW` evaluations; 0 never stops early.
+        first_step: root mean square of a step along the gradient, where no curvature is known.
     """
-    search = _Search(closure, start.clamp(*bounds), history, bounds)
+    search = _Search(closure, start.clamp(*bounds), history, bounds, first_step)
     trace = [search.loss]
     for evaluation in range(1, evaluations):
         search.step()
@@ -93,9 +97,15 @@ class _Search:
     """The state of all problems between two evaluations; `step` makes one evaluation."""
 
     def __init__(
-        self, closure: Closure, start: Tensor, history: int, bounds: tuple[float, float]
+        self,
+        closure: Closure,
+        start: Tensor,
+        history: int,
+        bounds: tuple[float, float],
+        first_step: float,
     ) -> None:
         self.closure = closure
+        self.first_step = first_step
         self.bounds = bounds
         self.point = start
         self.loss, self.gradient = closure(start)
@@ -112,11 +122,10 @@ class _Search:
         pressed = ((point <= low) & (gradient > 0)) | ((point >= high) & (gradient < 0))
         return gradient.masked_fill(pressed, 0.0)
 
-    @staticmethod
-    def _steepest(free: Tensor) -> Tensor:
+    def _steepest(self, free: Tensor) -> Tensor:
         """Steepest descent of a modest length, for when no curvature is known."""
         rms = free.square().mean(1, keepdim=True).sqrt()
-        return free * (-FIRST_STEP / rms.clamp_min(torch.finfo(free.dtype).tiny))
+        return free * (-self.first_step / rms.clamp_min(torch.finfo(free.dtype).tiny))
 
     def step(self) -> None:
         """Try one point for every problem; accept it or shorten that problem's step."""

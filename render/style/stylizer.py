@@ -16,7 +16,7 @@ from render.style.adam import minimize_adam
 from render.style.colour import Palette, blend_palettes, palette, repainted
 from render.style.guides import feather, without_overlap
 from render.style.keeping import Keeping
-from render.style.lbfgs import Minimum, minimize
+from render.style.lbfgs import FIRST_STEP, WARM_STEP, Minimum, minimize
 from render.style.objective import Objective, Pull, Region, Weights
 from render.style.pyramid import resize, scale_sizes, share_evaluations
 from render.style.starts import Start, seeded_noise, style_noise
@@ -199,9 +199,8 @@ class Stylizer:
                 self._pull_with_margin(pull) if pull is not None and last else None,
                 None if clear is None else self._with_margin(clear),
             )
-            tolerance = self.budget.tolerance if start is None else self.budget.warm_tolerance
             first = self._with_margin(current).flatten(1)
-            found = self._minimize(objective, first, share, tolerance)
+            found = self._minimize(objective, first, share, warm=start is not None)
             canvas = found.point.view(objective.shape)
             margin = self._margin
             current = canvas[:, :, margin : margin + h, margin : margin + w]
@@ -273,11 +272,16 @@ class Stylizer:
         return style_noise(*size, seeds, styles).to(source)
 
     def _minimize(
-        self, objective: Objective, start: Tensor, evaluations: int, tolerance: float
+        self, objective: Objective, start: Tensor, evaluations: int, *, warm: bool
     ) -> Minimum:
         budget = self.budget
+        tolerance = budget.warm_tolerance if warm else budget.tolerance
         run = (
-            partial(minimize, history=budget.history)
+            partial(
+                minimize,
+                history=budget.history,
+                first_step=WARM_STEP if warm else FIRST_STEP,
+            )
             if budget.optimizer == "lbfgs"
             else partial(minimize_adam, learning_rate=budget.learning_rate)
         )
