@@ -358,7 +358,7 @@ def test_a_file_that_is_no_mapping_is_one_problem(problems, text, where, found):
 @pytest.mark.parametrize(
     ("name", "found"),
     [
-        ("missing.yaml", "no such file"),
+        ("missing.yaml", "no file of this name"),
         ("jobs", "a folder"),
         ("loop", "cannot be read"),
         ("a\0b", "cannot be read"),

@@ -73,7 +73,7 @@ def test_paths_in_cells_are_relative_to_the_job_file(job_of, tmp_path, monkeypat
         ("  style.wieght: [1]", "5:18", "style.wieght"),
         ("  style.images.3.path: [a.jpg]", "5:25", "style.images.3"),
         ("  farm.workers: [1, 2]", "5:3", "a setting that paints"),
-        ('  style.images.0.path: {files: "none/*.jpg"}', "5:3", "no such files"),
+        ('  style.images.0.path: {files: "none/*.jpg"}', "5:3", "no files of such names"),
         ("  style.weight: []", "5:17", "at least one item"),
     ],
 )

@@ -111,3 +111,48 @@ def test_a_style_that_is_not_finite_is_refused_by_name(vgg):
 def test_a_style_too_small_for_its_layers_is_refused_by_name(vgg):
     with pytest.raises(EngineError, match=r"style\.images: .*30×3 is too small.*4 pixels"):
         styles(vgg, StylePicture(picture(30, 3, 0))).targets(64)
+
+
+def counting(monkeypatch):
+    """Counts how often style pictures are sent through a network from now on."""
+    seen = []
+    plain = Vgg.features
+    monkeypatch.setattr(
+        Vgg, "features", lambda self, pixels: seen.append(pixels.shape) or plain(self, pixels)
+    )
+    return seen
+
+
+def test_the_next_job_of_a_process_knows_the_moments_of_a_style_by_what_is_in_it(vgg, monkeypatch):
+    first = styles(vgg, StylePicture(picture(80, 60, 7))).targets(64)[0]
+    seen = counting(monkeypatch)
+    same(first, styles(vgg, StylePicture(picture(80, 60, 7), 5.0)).targets(64)[0])
+    assert not seen
+    styles(vgg, StylePicture(picture(80, 60, 8))).targets(64)
+    styles(vgg, StylePicture(picture(80, 60, 7))).targets(48)
+    styles(vgg, StylePicture(picture(80, 60, 7)), loss="gram").targets(64)
+    masked = StylePicture(picture(80, 60, 7), opaque=torch.ones(1, 1, 60, 80))
+    styles(vgg, masked).targets(64)
+    assert len(seen) == 4
+
+
+def test_another_network_knows_nothing_of_it(vgg, monkeypatch):
+    styles(vgg, StylePicture(picture(80, 60, 7))).targets(64)
+    seen = counting(monkeypatch)
+    other = Vgg(vgg.convolutions, LAYERS, pooling="max", device=torch.device("cpu"))
+    styles(other, StylePicture(picture(80, 60, 7))).targets(64)
+    fresh = procedural_convolutions("vgg16", 3, seed=1)
+    strange = Vgg(fresh, LAYERS, pooling="average", device=torch.device("cpu"))
+    styles(strange, StylePicture(picture(80, 60, 7))).targets(64)
+    assert len(seen) == 2
+
+
+def test_what_was_not_used_for_long_is_forgotten(vgg, monkeypatch):
+    styles(vgg, StylePicture(picture(80, 60, 7))).targets(64)
+    for seed in range(100, 132):
+        styles(vgg, StylePicture(picture(40, 40, seed))).targets(40)
+    seen = counting(monkeypatch)
+    styles(vgg, StylePicture(picture(40, 40, 131))).targets(40)
+    assert not seen
+    styles(vgg, StylePicture(picture(80, 60, 7))).targets(64)
+    assert len(seen) == 1

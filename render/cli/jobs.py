@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -23,6 +23,10 @@ from render.cli.app import (
 from render.ending import INTERRUPTED, last_line
 from render.errors import RenderError
 from render.spec.load import load_job
+
+if TYPE_CHECKING:
+    from render.farm.events import RunStarted
+    from render.spec.job import Job
 
 MOST_FAILURES = 20
 """Failed frames that are listed at the end; all of them are in `summary.json`."""
@@ -52,7 +56,7 @@ def run(
     outcome: dict[str, Any] = {"status": "failed", "frames_failed": failed}
     with last_line(outcome), reported(outcome):
         try:
-            from render.farm.events import Event, FrameFailed  # noqa: PLC0415 - Ray and torch
+            from render.farm.events import Event, FrameDone, FrameFailed, RunStarted  # noqa: PLC0415 - Ray and torch
             from render.progress import Display  # noqa: PLC0415 - take seconds to load
             from render.study import run as run_job  # noqa: PLC0415
 
@@ -67,7 +71,11 @@ def run(
             with Display(console) as display:
 
                 def watch(event: Event) -> None:
-                    if isinstance(event, FrameFailed):
+                    if isinstance(event, RunStarted):
+                        outcome.update(_begun(job, event))
+                    elif isinstance(event, FrameDone):
+                        outcome["frames_done"] += 1
+                    elif isinstance(event, FrameFailed):
                         failed.append({"frame": event.frame, "reason": event.reason})
                     display(event)
 
@@ -82,6 +90,17 @@ def run(
             _name(outcome["frames_failed"])
         if outcome["frames_failed"]:
             raise typer.Exit(FRAMES_FAILED)
+
+
+def _begun(job: Job, started: RunStarted) -> dict[str, Any]:
+    """What the last line says of a run that does not come to its end."""
+    return {
+        "output": str(job.output.path),
+        "folder": str(started.folder),
+        "frames_total": started.frames,
+        "frames_done": started.reused,
+        "frames_reused": started.reused,
+    }
 
 
 def _name(failures: Sequence[Mapping[str, Any]]) -> None:

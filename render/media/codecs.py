@@ -114,7 +114,9 @@ def muxer(path: AnyPath) -> str:
     """
     found = _MUXERS.get(path.suffix.lower())
     if found is None:
-        raise OutputError(f"{path}: the name of a video ends in one of {', '.join(_MUXERS)}")
+        raise OutputError(
+            f"output.path: {path}; the name of a video ends in one of {', '.join(_MUXERS)}"
+        )
     return found
 
 
@@ -129,7 +131,7 @@ def codec_for(output: Output, path: AnyPath) -> Codec:
         fitting = [end for end, name in _MUXERS.items() if name in codec.muxers]
         others = [name for name, other in _CODECS.items() if muxer(path) in other.muxers]
         raise OutputError(
-            f"{path}: {path.suffix} does not hold {output.codec}; name it {' or '.join(fitting)}, "
+            f"output.path: {path}; {path.suffix} does not hold {output.codec}; name it {' or '.join(fitting)}, "
             f"or set output.codec to {' or '.join(others)}"
         )
     if codec.crf is None:

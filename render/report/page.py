@@ -26,6 +26,9 @@ REFRESH = 5
 MOST_FAILURES = 200
 MOST_BARS = 600
 MOST_TRACES = 5
+_JUMPS = (
+    "a line jumps where a finer scale or the next stage begins: each has an objective of its own"
+)
 PLAYED = (".mp4", ".webm", ".mov")
 """Videos that browsers play; the page points to them and fetches them only when asked."""
 
@@ -135,8 +138,8 @@ def _charts(facts: Facts) -> list[tuple[str, Markup, list[str], str]]:
     seams = _seams(facts)
     remark = "dashed: seams, where a segment begins" if seams else ""
     found = [
-        ("Loss over evaluations", _traces(facts), "evaluation", True, (), ""),
-        (f"Loss over {axis}s", losses, axis, False, (), ""),
+        ("Loss over evaluations", _traces(facts), "evaluation", True, (), _JUMPS),
+        (f"Loss over {axis}s", losses, axis, True, (), ""),
         ("Warping error over frames", _calm(facts), "frame", True, seams, remark),
     ]
     charts = [

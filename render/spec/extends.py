@@ -97,7 +97,7 @@ def _bytes(path: Path, name: str) -> bytes:
     except IsADirectoryError:
         found = "a folder"
     except FileNotFoundError:
-        found = "no such file"
+        found = "no file of this name"
     except (OSError, ValueError) as error:
         found = f"a file that cannot be read ({getattr(error, 'strerror', None) or error})"
     raise JobError([Problem(name, "", found, "the path of a job file in YAML")])

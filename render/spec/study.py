@@ -63,7 +63,9 @@ def _cells(
         if any(key == fixed or key.startswith(f"{fixed}.") for fixed in FIXED):
             problems.append(_problem(place, key, f"the key {key}", "a setting that paints"))
         elif not values:
-            problems.append(_problem(place, key, "no such files", "a pattern that finds some"))
+            problems.append(
+                _problem(place, key, "no files of such names", "a pattern that finds some")
+            )
     total = 1
     for values in axes.values():
         total *= len(values)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -20,10 +23,17 @@ from render.style.statistics import (
     make_target,
     moments,
 )
-from render.style.vgg import Vgg, smallest_side
+from render.style.vgg import Convolutions, Vgg, smallest_side
 
 _PALETTE_SIDE = 256
 """Long side at which recoloured style pictures are measured: colours need no detail."""
+_MOST_KEPT = 32
+"""Sizes of style pictures whose moments a process keeps for its next job; some megabytes each."""
+
+_kept: WeakKeyDictionary[Convolutions, OrderedDict[object, Mapping[str, Moments]]] = (
+    WeakKeyDictionary()
+)
+"""Moments by network, and by all else that they depend on; those that were used last at the end."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +70,27 @@ Recolour = Callable[[int, Tensor], Tensor]
 """From the number of a region and a style picture (1×3×H×W) to what counts there (B×3×H×W)."""
 
 
+@dataclass(frozen=True)
+class _Source:
+    """A style picture, or a part of it, as one of those that a region is painted like.
+
+    Attributes:
+        pixels: 1×3×H×W.
+        area: 1×1×H×W, what of it counts; `None`: all of it.
+        share: in the region's blend; the shares of a region sum to 1.
+        digest: of what is in pixels and area.
+    """
+
+    pixels: Tensor
+    area: Tensor | None
+    share: float
+    digest: str
+
+
 class Styles:
     """Style pictures bound to regions, and their targets, made once for every size.
+
+    What they are made of is kept from one job of a process to the next, by what is in the pictures.
 
     Args:
         vgg: the network.
@@ -96,7 +125,7 @@ class Styles:
             if not bool(torch.isfinite(picture.pixels).all()):
                 raise EngineError(f"style.images.{number} holds numbers that are not finite")
         for number, sources in enumerate(self._sources):
-            if any(area is not None and area.max() <= 0 for _, area, _ in sources):
+            if any(each.area is not None and each.area.max() <= 0 for each in sources):
                 raise EngineError(
                     f"style.regions.{number}: nothing of its style picture counts; the mask is black"
                     if bindings
@@ -108,10 +137,10 @@ class Styles:
         return [
             blend_palettes(
                 [
-                    palette(*self._measured(number, pixels, area, recolour))
-                    for pixels, area, _ in sources
+                    palette(*self._measured(number, each.pixels, each.area, recolour))
+                    for each in sources
                 ],
-                [share for *_, share in sources],
+                [each.share for each in sources],
             )
             for number, sources in enumerate(self._sources)
         ]
@@ -129,10 +158,10 @@ class Styles:
         return self._cache[long_side]
 
     def _target(self, number: int, long_side: int, recolour: Recolour | None) -> StyleTarget:
-        parts: dict[str, list[Moments]] = {name: [] for name in self._layers}
-        shares = []
-        for pixels, area, share in self._sources[number]:
-            size = fit_size(pixels.shape[-1], pixels.shape[-2], long_side * self._scale)
+        sources = self._sources[number]
+        found = []
+        for each in sources:
+            size = fit_size(each.pixels.shape[-1], each.pixels.shape[-2], long_side * self._scale)
             least = smallest_side(self._layers)
             if min(size) < least:
                 raise EngineError(
@@ -140,17 +169,40 @@ class Styles:
                     f"style.layers, which need {least} pixels a side; give a larger one, or raise "
                     f"style.scale or output.size"
                 )
-            small = resize(pixels, *size)
-            small = small if recolour is None else recolour(number, small)
-            where = None if area is None else resize(area, *size)
-            with torch.no_grad():
-                features = self._vgg.features(small)
-                for name in self._layers:
-                    of = features[name]
-                    seen = None if where is None else guide(where, of.shape[-2], of.shape[-1])
-                    parts[name].append(moments(of, self._loss, seen))
-            shares.append(share)
-        return {name: make_target(blend(each, shares), self._loss) for name, each in parts.items()}
+            found.append(
+                self._known(each, size)
+                if recolour is None
+                else self._moments(recolour(number, resize(each.pixels, *size)), each.area, size)
+            )
+        shares = [each.share for each in sources]
+        return {
+            name: make_target(blend([of[name] for of in found], shares), self._loss)
+            for name in self._layers
+        }
+
+    def _known(self, source: _Source, size: tuple[int, int]) -> Mapping[str, Moments]:
+        """The moments of a style picture at a size, if they are not known from an earlier job."""
+        kept = _kept.setdefault(self._vgg.convolutions, OrderedDict())
+        key = (self._vgg.variant, self._layers, self._loss, source.digest, size)
+        if key not in kept:
+            kept[key] = self._moments(resize(source.pixels, *size), source.area, size)
+            if len(kept) > _MOST_KEPT:
+                kept.popitem(last=False)
+        kept.move_to_end(key)
+        return kept[key]
+
+    def _moments(
+        self, pixels: Tensor, area: Tensor | None, size: tuple[int, int]
+    ) -> Mapping[str, Moments]:
+        where = None if area is None else resize(area, *size)
+        found = {}
+        with torch.no_grad():
+            features = self._vgg.features(pixels)
+            for name in self._layers:
+                of = features[name]
+                seen = None if where is None else guide(where, of.shape[-2], of.shape[-1])
+                found[name] = moments(of, self._loss, seen)
+        return found
 
     @staticmethod
     def _measured(
@@ -165,13 +217,25 @@ class Styles:
 
 def _sources(
     binding: Binding, pictures: Sequence[StylePicture], device: torch.device
-) -> list[tuple[Tensor, Tensor | None, float]]:
-    """Pixels, area and share of the style pictures that a region is painted like."""
+) -> list[_Source]:
+    """The style pictures that a region is painted like."""
     chosen = pictures if binding.image is None else [pictures[binding.image]]
     total = sum(picture.share for picture in chosen)
     found = []
     for picture in chosen:
         masks = [mask.to(device) for mask in (picture.opaque, binding.part) if mask is not None]
         area = torch.stack(masks).prod(0) if masks else None
-        found.append((picture.pixels.to(device), area, picture.share / total))
+        pixels = picture.pixels.to(device)
+        found.append(_Source(pixels, area, picture.share / total, _digest(pixels, area)))
     return found
+
+
+def _digest(*tensors: Tensor | None) -> str:
+    digest = hashlib.sha256()
+    for tensor in tensors:
+        if tensor is None:
+            digest.update(b"none")
+        else:
+            digest.update(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
+            digest.update(tensor.contiguous().cpu().numpy().tobytes())
+    return digest.hexdigest()

@@ -22,9 +22,9 @@ Pooling = Literal["max", "average", "l2"]
 Padding = Literal["zeros", "replicate"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Convolutions:
-    """The weights of the feature layers, whatever they came from.
+    """The weights of the feature layers, whatever they came from; the same only as itself.
 
     Attributes:
         arch: which VGG.
@@ -104,6 +104,8 @@ class Vgg:
         self.device = device
         self.precision = precision
         self.unit = convolutions.unit
+        self.convolutions = convolutions
+        self.variant = (device, precision, pooling, border)
         self._pooling = pooling
         self._lasts = frozenset(
             f"conv{block}_{count}" for block, count in enumerate(BLOCKS[convolutions.arch], start=1)
