@@ -13,12 +13,12 @@ from render.settle import settle
 
 if sys.argv[1] == "settled":
     settle(1, gpu=False)
-for round in range(6):
-    if round == 2:
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+found = []
+for _ in range(11):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     torch.zeros(16 << 20)  # 64 MB
-after = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-print((after - before) // 4)
+    found.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+print(sorted(found)[5])
 """
 
 

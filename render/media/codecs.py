@@ -131,8 +131,8 @@ def codec_for(output: Output, path: AnyPath) -> Codec:
         fitting = [end for end, name in _MUXERS.items() if name in codec.muxers]
         others = [name for name, other in _CODECS.items() if muxer(path) in other.muxers]
         raise OutputError(
-            f"output.path: {path}; {path.suffix} does not hold {output.codec}; name it {' or '.join(fitting)}, "
-            f"or set output.codec to {' or '.join(others)}"
+            f"output.path: {path}; {path.suffix} does not hold {output.codec}; "
+            f"name it {' or '.join(fitting)}, or set output.codec to {' or '.join(others)}"
         )
     if codec.crf is None:
         refuse_quality(output, path)
