@@ -52,7 +52,8 @@ def last_line(outcome: Mapping[str, Any]) -> Iterator[None]:
 
     def stop_at_once(_signal: int, _frame: FrameType | None) -> None:
         """Wait for nothing more: what is committed is safe, and Ray clears up by itself."""
-        os.write(sys.stdout.fileno(), b'{"status": "incomplete"}\n')
+        line = json.dumps({**outcome, "status": "incomplete"}) + "\n"
+        os.write(sys.stdout.fileno(), line.encode())
         dismiss()
         os._exit(INTERRUPTED)
 
