@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
 
@@ -19,6 +20,8 @@ _LEAST_SECONDS = 3.0
 BUDGETS = tuple(round(10 * 2 ** (step / 4)) for step in range(25))
 """Evaluations that the engine is given in turn, from 10 in steps of a fifth or so, until it reaches the
 reference's loss, or is the slower one."""
+NARROWED = 2
+"""Budgets tried between the last that fell short and the first that did not, each half way."""
 REACHED = 1.001
 """Times a loss, what counts as having reached it."""
 
@@ -103,14 +106,40 @@ def race(problem: Problem, rival: Rival, evaluations: int) -> Race:
         if loss <= REACHED * goal
     )
     reference = problem.reference()
-    for budget in BUDGETS:
+
+    def try_budget(evaluations: int) -> tuple[bool, float]:
+        """Whether so many evaluations reach the goal, and their seconds."""
         begin = time.perf_counter()
-        painted = problem.stylizer().stylize(problem.content, evaluations=budget)
+        painted = problem.stylizer().stylize(problem.content, evaluations=evaluations)
         wait(device)
         seconds = time.perf_counter() - begin
         with torch.no_grad():
-            if reference.loss(painted.canvas).item() <= REACHED * goal:
-                return Race(goal, made, taken, budget, seconds)
-        if seconds > taken:
+            return reference.loss(painted.canvas).item() <= REACHED * goal, seconds
+
+    budget, seconds = _smallest(try_budget, taken) or (None, None)
+    return Race(goal, made, taken, budget, seconds)
+
+
+def _smallest(
+    attempt: Callable[[int], tuple[bool, float]], limit: float
+) -> tuple[int, float] | None:
+    """The smallest budget that reaches the goal, and its seconds; `None`: none within `limit` does."""
+    short = 0
+    for budget in BUDGETS:
+        reached, seconds = attempt(budget)
+        if reached:
             break
-    return Race(goal, made, taken, None, None)
+        if seconds > limit:
+            return None
+        short = budget
+    else:
+        return None
+    best = budget, seconds
+    for _ in range(NARROWED):
+        budget = (short + best[0]) // 2
+        reached, seconds = attempt(budget)
+        if reached:
+            best = budget, seconds
+        else:
+            short = budget
+    return best
