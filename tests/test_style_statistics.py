@@ -165,3 +165,19 @@ def test_half_precision_features_have_single_precision_moments():
 def test_losses_that_need_a_mean_refuse_moments_without():
     with pytest.raises(ValueError, match="no mean"):
         make_target(Moments(torch.eye(3)[None]), "covariance")
+
+
+@pytest.mark.parametrize("loss", ["covariance", "wasserstein"])
+def test_gradients_of_half_precision_features_are_more_than_rounding(loss):
+    """The parts of such a gradient, through products and through means, all but cancel."""
+    features = torch.tensor(random(1, 32, 24, 24) + 3).relu().bfloat16()
+    style = torch.tensor(random(1, 32, 20, 20, seed=1) + 3.1).relu()
+    exact = make_target(moments(style, loss), loss)
+    target = make_target(moments(style.float(), loss), loss)
+
+    def gradient(of, like):
+        of = of.clone().requires_grad_()
+        return torch.autograd.grad(like.distance(moments(of, loss)).sum(), of)[0].double()
+
+    found, expected = gradient(features, target), gradient(features.double(), exact)
+    assert (found - expected).norm() < 0.02 * expected.norm()

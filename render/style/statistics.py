@@ -52,10 +52,12 @@ def moments(features: Tensor, loss: StyleLoss, guide: Tensor | None = None) -> M
         loss: what they are for.
         guide: B×1×H×W, what each position counts, see `guides.guide`; `None`: all the same.
     """
-    second = gram(features, guide)
     if loss == "gram":
-        return Moments(second)
+        return Moments(gram(features, guide))
+    # Gradients through products and means all but cancel: in half precision what is left is noise, along
+    # which a Wasserstein distance does not fall at all.
     wide = features if features.dtype == torch.float64 else features.float()
+    second = gram(wide, guide)
     mean = wide.mean((2, 3)) if guide is None else (wide * guide.square()).sum((2, 3))
     return Moments(second, mean)
 
