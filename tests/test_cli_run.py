@@ -129,7 +129,8 @@ def test_an_interrupted_run_says_how_to_go_on_or_stops_at_once_when_asked_again(
     code, outcome, err = finish(process)
     assert (code, outcome["status"]) == (130, "incomplete")
     assert (outcome["output"], outcome["frames_total"]) == (str(job.output.path), 12)
-    assert outcome["frames_done"] >= 1
+    # It is told of a frame after its commit: the signal may come between the two.
+    assert 0 <= outcome["frames_done"] < 12
     assert (store_folder(job) / "ledger/frames.jsonl").stat().st_mtime < asked + 3
     assert "Traceback" not in err
     if len(signs) == 1:
