@@ -49,11 +49,18 @@ def test_fused_features_and_gradients_are_those_of_torch(padding, relu):
 
 
 @fused
-def test_kernels_laid_out_for_one_size_serve_all_others():
-    one, other = pair()
-    for shape in ((1, 8, 16, 16), (3, 8, 40, 25), (1, 8, 4, 4), (1, 8, 16, 16)):
-        x = draw(*shape, seed=3)
-        assert_same(outcome(one, x, padding=1, relu=True), outcome(other, x, padding=1, relu=True))
+def test_the_size_that_kernels_were_laid_out_for_changes_no_bit_of_another():
+    """A worker that has painted another picture before must not paint this one otherwise."""
+    pictures = [draw(*shape, seed=3) for shape in ((1, 8, 16, 16), (3, 8, 40, 25), (1, 8, 4, 4))]
+    how = {"padding": 1, "relu": True}
+    for x in pictures:
+        fresh, plain = pair()
+        expected = outcome(fresh, x, **how)
+        assert_same(expected, outcome(plain, x, **how))
+        for before in pictures:
+            used, _ = pair()
+            outcome(used, before, **how)
+            assert all(map(torch.equal, outcome(used, x, **how), expected))
 
 
 @fused
