@@ -13,11 +13,12 @@ from torch import Tensor
 from render.errors import EngineError
 from render.spec.job import Job
 from render.spec.url import AnyPath
+from render.style.budget import Budget
 from render.style.keeping import Keeping
 from render.style.objective import Weights
 from render.style.pyramid import resize, to_tensor
 from render.style.starts import Start
-from render.style.stylizer import Budget, Stylizer
+from render.style.stylizer import Stylizer
 from render.style.targets import Binding, StylePicture, Styles
 from render.style.vgg import Pooling, Vgg
 from render.weights import load_convolutions

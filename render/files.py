@@ -1,11 +1,13 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all, and known by their digests."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from render.errors import OutputError
@@ -43,6 +45,19 @@ def write_atomically(path: Path, data: bytes, before: Callable[[], None] | None 
         Path(temporary).unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def digest(data: bytes) -> str:
+    """SHA-256, in hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def intact(path: Path, sha256: str) -> bytes | None:
+    """The bytes of a file, if it is there and has this digest."""
+    with suppress(OSError):
+        data = path.read_bytes()
+        return data if digest(data) == sha256 else None
+    return None
 
 
 def empty_folder(folder: Path, *, keep: str) -> None:

@@ -31,7 +31,7 @@ def finish_video(job: Job, plan: Plan, source: MovingSource, store: Store) -> in
     for frame in plan.frames:
         recipe.update(store.records[frame].sha256.encode())
     made_of = recipe.hexdigest()
-    receipt = store.receipt()
+    receipt = store.notes.receipt()
     if (
         receipt is not None
         and receipt["made_of"] == made_of
@@ -51,7 +51,9 @@ def finish_video(job: Job, plan: Plan, source: MovingSource, store: Store) -> in
         )
         if isinstance(path, Url) and isinstance(here, Path):
             storage.send(here, path)
-    store.keep_receipt({"made_of": made_of, "sha256": _digest(job, plan.frames), "frames": count})
+    store.notes.keep_receipt(
+        {"made_of": made_of, "sha256": _digest(job, plan.frames), "frames": count}
+    )
     return count
 
 

@@ -70,7 +70,7 @@ def measure_output(output: Path, *, true_flow: bool = False) -> Measured:
                 yield Shown(frame.index, frame.pixels, result, record.info.get("loss", {}))
 
         metrics = measure(shown(), plan.shots, seams(plan), motion)
-        store.add_to_summary({"metrics": metrics.to_data()})
+        store.notes.add_to_summary({"metrics": metrics.to_data()})
         write_atomically(folder / "metrics.json", _per_frame(metrics))
     return Measured(folder, metrics)
 

@@ -12,6 +12,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from render import storage
@@ -90,11 +91,18 @@ class MirroredStore(Store):
         info: Mapping[str, Any],
         *,
         stage: int | None = None,
+        curvature: bytes | None = None,
     ) -> Record:
-        """Make a frame durable, here and there: first the picture, then its line in the ledger."""
-        record = super().commit(frame, file, data, info, stage=stage)
+        """Make a frame durable, here and there: first the files, then their line in the ledger."""
+        below = self._learnt.below(frame, stage)
+        used = below.is_file()
+        record = super().commit(frame, file, data, info, stage=stage, curvature=curvature)
+        if stage is not None and curvature is not None:
+            self._send(self._name(self._learnt.path(frame, stage)))
         self._send(file)
         self._send_lines([record])
+        if used:
+            storage.remove(self._image / self._name(below))
         return record
 
     def record(self, records: Sequence[Record]) -> None:
@@ -131,7 +139,7 @@ class MirroredStore(Store):
         """Make the folder like the image."""
         there = {entry.name: entry.size for entry in storage.listed(self._image)}
         for path in [path for path in self.folder.rglob("*") if path.is_file()]:
-            name = path.relative_to(self.folder).as_posix()
+            name = self._name(path)
             if name != _OWN and name not in there:
                 path.unlink()
         pieces = sorted(name for name in there if name.startswith("ledger/"))
@@ -147,6 +155,9 @@ class MirroredStore(Store):
         with ThreadPoolExecutor(AT_ONCE) as pool, path.open("wb") as file:
             for data in pool.map(lambda name: storage.read(self._image / name), pieces):
                 file.write(data)
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.folder).as_posix()
 
     def _size(self, name: str) -> int | None:
         path = self.folder / name

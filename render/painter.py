@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from render.assembly import Extras, Mask, build_stylizer, check_shape, mask_tensor
+from render.curvature import pack_pairs, unpack_pairs
 from render.errors import EngineError
 from render.metrics import Comparison, Shown, compare
 from render.motion.detail import detail
@@ -47,6 +48,7 @@ class Painted:
         trace: number of an evaluation and the loss there, for some of them.
         warping: comparison with the frame before along the motion, after the last stage of a frame
             that was started along it; both frames as they are committed.
+        curvature: for the next stage, what this one has learnt; see `pack_pairs`.
     """
 
     pixels: Pixels
@@ -54,6 +56,7 @@ class Painted:
     loss: dict[str, float]
     trace: tuple[tuple[int, float], ...] = ()
     warping: Comparison | None = None
+    curvature: bytes | None = None
 
 
 class DivergedError(EngineError):
@@ -108,6 +111,7 @@ class Painter:
         masks: Sequence[Mask] = (),
         stage: int = 0,
         below: Pixels | None = None,
+        curvature: bytes | None = None,
         evaluations: int | None = None,
     ) -> Painted:
         """Paint one stage of a frame, started as `temporal.warm_start` says.
@@ -120,6 +124,7 @@ class Painter:
             masks: that of each of `job.style.regions`, of the frame's shape and any size.
             stage: of the job's `stage_count`; where that is 1, the whole frame is painted.
             below: the frame after the stage before this one, for all stages but the first.
+            curvature: what that stage has learnt, if it has.
             evaluations: to spend, instead of what the job says.
 
         Raises:
@@ -157,6 +162,7 @@ class Painter:
             else mask_tensor(alpha, width, height, "the frame's alpha", self.device),
             seeds=[frame_seed(self.job.seed, index)],
             evaluations=evaluations,
+            pairs=None if curvature is None else unpack_pairs(curvature),
         )
         loss = {name: float(value) for name, value in found.terms.items()}
         if not np.isfinite(sum(loss.values())):
@@ -173,7 +179,10 @@ class Painter:
             motion = self._motions.along((content, *before.between, before.content))
             shown = Shown(-1, before.content, before.result, {})
             warping = compare(Shown(index, content, pixels, loss), shown, motion)
-        return Painted(pixels, found.evaluations, loss, sampled(found.trace[:, 0]), warping)
+        learnt = None
+        if found.pairs is not None and stage != self._last_stage:
+            learnt = pack_pairs(found.pairs)
+        return Painted(pixels, found.evaluations, loss, sampled(found.trace[:, 0]), warping, learnt)
 
     def _check(
         self, width: int, height: int, masks: int, stage: int, below: Pixels | None, *, cold: bool

@@ -62,6 +62,40 @@ def read_note(path: Path) -> dict[str, Any]:
     return {}
 
 
+class Notes:
+    """What is noted in a folder of how its job went.
+
+    Args:
+        folder: of the job.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._summary = folder / "summary.json"
+        self._output = folder / "output.json"
+
+    def receipt(self) -> dict[str, Any] | None:
+        """What the final file was made of, when it was last written; `None` if that is not known."""
+        data = read_note(self._output)
+        return data if data.keys() >= {"made_of", "sha256", "frames"} else None
+
+    def keep_receipt(self, receipt: Mapping[str, Any]) -> None:
+        """Note what the final file was made of."""
+        write_note(self._output, receipt)
+
+    def write_summary(self, summary: Mapping[str, Any]) -> None:
+        """Write `summary.json`."""
+        write_note(self._summary, summary)
+
+    def drop_summary(self) -> None:
+        """Delete `summary.json`, which tells how another run ended."""
+        with suppress(OSError):  # writing the next one says what is wrong
+            self._summary.unlink()
+
+    def add_to_summary(self, more: Mapping[str, Any]) -> None:
+        """Put more into `summary.json`, beside what is there."""
+        self.write_summary({**read_note(self._summary), **more})
+
+
 def _digest(data: Mapping[str, Any]) -> str:
     return hashlib.sha256(_json(data).encode()).hexdigest()
 

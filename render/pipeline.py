@@ -169,7 +169,7 @@ def run(
                 driver.workers,
             )
 
-        store.drop_summary()  # should this run be cut off, no earlier one is to speak for it
+        store.notes.drop_summary()  # should this run be cut off, no earlier one is to speak for it
         try:
             if reused < plan.total:
                 with connected(job.farm), nullcontext(pool) if pool else Pool() as workers:
@@ -182,11 +182,11 @@ def run(
                 store.drop_stages()
         except BaseException as error:
             status, why = _cut_short(error)
-            store.write_summary({**summary(status).to_data(), "error": why})
+            store.notes.write_summary({**summary(status).to_data(), "error": why})
             page.finish()
             raise
         result = summary("incomplete" if driver.failed else "finished")
-        store.write_summary(result.to_data())
+        store.notes.write_summary(result.to_data())
         page.finish()
         return result
 

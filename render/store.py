@@ -8,26 +8,26 @@ it costs nothing.
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
 from render import storage
 from render.difference import differences
 from render.errors import OutputError
-from render.files import empty_folder, write_atomically
+from render.files import digest, empty_folder, intact, write_atomically
 from render.index import Index
+from render.learnt import Learnt
 from render.ledger import Ledger, Record, parse_record, write_record
 from render.lock import Lock, refuse_links
 from render.media.manifest import Manifest
-from render.papers import no_plan, read_note, read_plan, write_note, write_plan
+from render.papers import Notes, no_plan, read_plan, write_plan
 from render.plan import Plan
 from render.spec.job import Job
 from render.spec.load import dump_job
 from render.spec.media import VideoInput
+from render.spec.stages import stage_count
 from render.spec.url import AnyPath
 
 _NO_LINKS = ("lock", "ledger", "ledger/frames.jsonl", "frames", "stages", "pictures")
@@ -60,6 +60,7 @@ class Store:
         stages: pictures of frames that are not finished, by index and stage.
         damaged: frames that the ledger has, but whose files are missing or damaged.
         unreadable: lines of the ledger that are no records.
+        notes: how the job went.
     """
 
     def __init__(self, job: Job, *, fresh: bool = False) -> None:
@@ -75,12 +76,14 @@ class Store:
         """
         self.job = job
         self.folder = store_folder(job)
+        self._learnt = Learnt(self.folder / "stages", stage_count(job))
         self._ledger_path = self.folder / "ledger" / "frames.jsonl"
         self.records: Mapping[int, Record] = {}
         self._index: Index | None = None
         self.stages: dict[tuple[int, int], Record] = {}
         self.damaged: set[int] = set()
         self.unreadable = 0
+        self.notes = Notes(self.folder)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             refuse_links(self.folder / name for name in _NO_LINKS)
@@ -148,8 +151,11 @@ class Store:
         info: Mapping[str, Any],
         *,
         stage: int | None = None,
+        curvature: bytes | None = None,
     ) -> Record:
         """Make a frame durable, with its line in the ledger before it takes its name.
+
+        What its stage before had learnt is then of no more use, and deleted.
 
         Args:
             frame: index in the source.
@@ -157,9 +163,12 @@ class Store:
             data: its bytes.
             info: what is known of its making.
             stage: after which stage it was taken; `None`: it is the finished frame.
+            curvature: what that stage has learnt, for the next one.
         """
         self._lock.check()
-        record = Record(frame, file, _digest(data), info, stage)
+        if stage is not None and curvature is not None:
+            info = {**info, **self._learnt.keep(frame, stage, curvature)}
+        record = Record(frame, file, digest(data), info, stage)
         line = write_record(record)
         try:
             write_atomically(self.folder / file, data, before=lambda: self._ledger.append(line))
@@ -168,6 +177,7 @@ class Store:
             if self._whole(record) is not None:  # interrupted behind the rename, while waiting
                 self._keep(record)
             raise
+        self._learnt.below(frame, stage).unlink(missing_ok=True)
         return record
 
     def record(self, records: Sequence[Record]) -> None:
@@ -193,13 +203,17 @@ class Store:
         """The committed bytes of a frame after a stage that was not its last; errors as `read`."""
         return self._read(self.stages[frame, stage])
 
+    def curvature(self, frame: int, stage: int) -> bytes | None:
+        """What was learnt of a frame in a stage, if anything was; errors as `read`."""
+        try:
+            return self._learnt.read(self.stages[frame, stage])
+        except OSError:
+            raise _damaged(self._learnt.path(frame, stage)) from None
+
     def _read(self, record: Record) -> bytes:
         if (data := self._whole(record)) is not None:
             return data
-        raise OutputError(
-            f"{self.folder / record.file} was damaged or deleted while this run was going on; the "
-            "same command makes it again"
-        )
+        raise _damaged(self.folder / record.file)
 
     def painted(self, frame: int, stage: int | None) -> bool:
         """Whether a frame's picture after a stage is committed; `None`: the finished frame."""
@@ -216,28 +230,6 @@ class Store:
             self.records[record.frame] = record
         else:
             self.stages[record.frame, record.stage] = record
-
-    def receipt(self) -> dict[str, Any] | None:
-        """What the final file was made of, when it was last written; `None` if that is not known."""
-        data = read_note(self.folder / "output.json")
-        return data if data.keys() >= {"made_of", "sha256", "frames"} else None
-
-    def keep_receipt(self, receipt: Mapping[str, Any]) -> None:
-        """Note what the final file was made of."""
-        write_note(self.folder / "output.json", receipt)
-
-    def write_summary(self, summary: Mapping[str, Any]) -> None:
-        """Write `summary.json`."""
-        write_note(self.folder / "summary.json", summary)
-
-    def drop_summary(self) -> None:
-        """Delete `summary.json`, which tells how another run ended."""
-        with suppress(OSError):  # writing the next one says what is wrong
-            (self.folder / "summary.json").unlink()
-
-    def add_to_summary(self, more: Mapping[str, Any]) -> None:
-        """Put more into `summary.json`, beside what is there."""
-        self.write_summary({**read_note(self.folder / "summary.json"), **more})
 
     def _clear(self) -> None:
         empty_folder(self.folder, keep="lock")
@@ -268,6 +260,8 @@ class Store:
             else:
                 self.stages[record.frame, record.stage] = record
         self.damaged -= records.keys()
+        for lost in self._learnt.wanting(self.stages, records):
+            del self.stages[lost]
         return records, len(lines)
 
     def _settle_job(self) -> None:
@@ -289,11 +283,10 @@ class Store:
 
     def _whole(self, record: Record) -> bytes | None:
         """The bytes of a record, if they are there and are those that were recorded."""
-        with suppress(OSError):
-            data = (self.folder / record.file).read_bytes()
-            return data if _digest(data) == record.sha256 else None
-        return None
+        return intact(self.folder / record.file, record.sha256)
 
 
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+def _damaged(path: Path) -> OutputError:
+    return OutputError(
+        f"{path} was damaged or deleted while this run was going on; the same command makes it again"
+    )

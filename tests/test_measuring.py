@@ -21,7 +21,7 @@ def output(video_job):
     source = open_source(job.input)
     with Store(job) as store:
         store.keep_plan(make_plan(job))
-        store.write_summary({"status": "incomplete"})
+        store.notes.write_summary({"status": "incomplete"})
         for frame in source.read(range(11)):
             data = encode_png(frame.pixels)
             info = {"loss": {"style": 2.0, "content": 1.0}}

@@ -1,5 +1,7 @@
 """The painter: frames in, frames out, and nothing but its arguments matters."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -120,6 +122,20 @@ def test_a_frame_in_stages_spends_its_budget_over_them(frames):
     assert (warm.evaluations, last.evaluations) == (8, 8)
     assert "temporal" in last.loss
     assert last.loss["style"] < warm.loss["style"]
+
+
+def test_what_a_stage_has_learnt_helps_the_next_one(frames):
+    bound = staged()
+    low = bound.paint(frames[0])
+    run = partial(bound.paint, frames[0], stage=1, below=low.pixels)
+    anew, on = run(), run(curvature=low.curvature)
+    assert sum(on.loss.values()) < sum(anew.loss.values())
+    assert on.curvature is None  # nobody comes after the last
+
+
+def test_without_curvature_there_is_nothing_to_hand_on(frames):
+    bound = painter(optimize={"evaluations": 22, "warm_evaluations": 16, "optimizer": "adam"})
+    assert bound.paint(frames[0]).curvature is None
 
 
 def test_a_later_stage_without_the_one_below_is_refused(frames):

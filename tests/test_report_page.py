@@ -58,7 +58,7 @@ def output(images_job, tmp_path):
             store.record([Record(frame, name, hashlib.sha256(png).hexdigest(), info)])
         retried = FrameRetried(1, 1, f"<script>alert(4)</script> {HOSTILE}")
         logged(lambda _: None, store.folder / "log.jsonl")(retried)
-        store.write_summary(
+        store.notes.write_summary(
             {
                 "status": "incomplete",
                 "seconds": 4.0,

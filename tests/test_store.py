@@ -221,8 +221,8 @@ def test_files_that_can_be_made_again_may_be_damaged(video_job, content):
     with Store(video_job()) as store:
         for name in ("output.json", "summary.json"):
             (store.folder / name).write_bytes(content)
-        assert store.receipt() is None
-        store.add_to_summary({"seconds": 1})
+        assert store.notes.receipt() is None
+        store.notes.add_to_summary({"seconds": 1})
         assert json.loads((store.folder / "summary.json").read_text())["seconds"] == 1
 
 
@@ -336,5 +336,5 @@ def test_writing_is_all_or_nothing(tmp_path, monkeypatch):
 
 def test_the_summary_is_readable(video_job):
     with Store(video_job()) as store:
-        store.write_summary({"status": "finished"})
+        store.notes.write_summary({"status": "finished"})
         assert json.loads((store.folder / "summary.json").read_text()) == {"status": "finished"}

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from render.style.lbfgs import WINDOW, minimize
+from render.style.lbfgs import CARRIED, WINDOW, minimize
 
 
 def rosenbrock(points):
@@ -128,3 +128,50 @@ def test_a_problem_that_stands_still_stops_alone():
 def test_points_keep_their_precision(dtype):
     found = minimize(rosenbrock, starts(1).to(dtype), evaluations=5)
     assert found.point.dtype == dtype
+
+
+def test_a_search_goes_on_better_with_what_another_has_learnt():
+    """Cut in two, with the pairs handed over, it comes further than when it begins anew."""
+    run = partial(minimize, rosenbrock, bounds=(-5, 5))
+    half = run(starts(3), evaluations=20)
+    anew = run(half.point, evaluations=10)
+    on = run(half.point, evaluations=10, pairs=half.pairs)
+    assert (on.loss < anew.loss).all()
+
+
+def test_pairs_are_the_newest_and_the_oldest_comes_first():
+    stiffness = torch.tensor([1.0, 3.0, 10.0], dtype=torch.float64)
+    closure = quadratic(torch.full((1, 3), 0.5, dtype=torch.float64), stiffness)
+    seen = []
+
+    def watched(points):
+        seen.append(points.clone())
+        return closure(points)
+
+    found = minimize(watched, torch.zeros(1, 3, dtype=torch.float64), evaluations=6)
+    assert found.pairs.shape == (1, CARRIED, 2, 3)
+    torch.testing.assert_close(found.pairs[:, :, 1], stiffness * found.pairs[:, :, 0])
+    torch.testing.assert_close(found.pairs[0, -1, 0], seen[-1][0] - seen[-2][0])
+    torch.testing.assert_close(found.pairs[0, -2, 0], seen[-2][0] - seen[-3][0])
+
+
+def test_pairs_that_were_not_found_are_zeros_and_change_nothing():
+    once = minimize(rosenbrock, starts(2), evaluations=1, bounds=(-5, 5))
+    assert once.pairs.shape == (2, CARRIED, 2, 20)
+    assert not once.pairs.any()
+    run = partial(minimize, rosenbrock, starts(2), evaluations=12, bounds=(-5, 5))
+    assert torch.equal(run(pairs=once.pairs).point, run().point)
+
+
+def test_a_pair_without_positive_curvature_is_not_taken():
+    run = partial(minimize, rosenbrock, starts(2), evaluations=12, bounds=(-5, 5))
+    wrong = torch.ones(2, 1, 2, 20, dtype=torch.float64)
+    wrong[:, :, 1] = -1
+    assert torch.equal(run(pairs=wrong).point, run().point)
+
+
+def test_whatever_it_begins_with_the_loss_never_rises():
+    pairs = torch.randn(3, 2, 2, 20, generator=torch.Generator().manual_seed(5)).double()
+    found = minimize(rosenbrock, starts(3), evaluations=25, bounds=(-5, 5), pairs=pairs)
+    assert (found.trace.diff(dim=0) <= 0).all()
+    assert (found.loss < 0.1 * found.trace[0]).all()

@@ -9,12 +9,13 @@ import torch
 from PIL import Image
 
 from render.errors import EngineError
+from render.style.budget import Budget
 from render.style.colour import palette
 from render.style.keeping import Keeping, luma
 from render.style.objective import Objective, Pull, Region, Weights
 from render.style.procedural import procedural_convolutions
 from render.style.pyramid import resize, to_tensor
-from render.style.stylizer import MARGIN, Budget, Stylizer
+from render.style.stylizer import MARGIN, Stylizer
 from render.style.targets import Binding, StylePicture, Styles
 from render.style.vgg import Vgg
 

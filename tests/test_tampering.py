@@ -44,7 +44,7 @@ def finished(make_data, clip, tmp_path_factory):
             file = f"frames/{frame.index:06}.png"
             store.commit(frame.index, file, encode_png(frame.pixels), {"evaluations": 0})
         finish_video(job, plan, prepared.source, store)
-        store.write_summary({"status": "finished"})
+        store.notes.write_summary({"status": "finished"})
         keep_versions(store.folder, job)
         LiveReport(store.folder, prepared.source).finish()
     return output.parent

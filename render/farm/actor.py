@@ -58,6 +58,7 @@ class Reply:
         warping: how far it is from the frame before, of a frame's last stage; see `Painted`.
         changed: settings that were changed to get it, by key.
         source: digest of the file that the frame was read from, if that holds it alone.
+        curvature: of a stage that was not the last, for the next one; see `Painted`.
     """
 
     frame: int
@@ -71,6 +72,7 @@ class Reply:
     warping: Comparison | None
     changed: dict[str, object]
     source: str | None
+    curvature: bytes | None
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,7 @@ class Task:
         unit: number of the unit that the frame belongs to.
         stage: which part of its evaluations to do.
         below: the frame after the stage before this one; `None` for the first.
+        curvature: what that stage has learnt, if it has.
         attempt: number of the attempt at the unit's stage, which the reply repeats.
     """
 
@@ -102,6 +105,7 @@ class Task:
     unit: int
     stage: int
     below: Pixels | None
+    curvature: bytes | None
     attempt: int
 
 
@@ -189,6 +193,7 @@ class Worker:
                 masks=task.masks,
                 stage=task.stage,
                 below=task.below,
+                curvature=task.curvature,
             )
         )
         # What the next frame starts from is what was committed: 8-bit pixels, as they are in the PNG.
@@ -209,6 +214,7 @@ class Worker:
             painted.warping,
             changed,
             frame.digest,
+            painted.curvature,
         )
 
     def paint_batch(self, task: BatchTask) -> BatchReply:

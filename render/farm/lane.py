@@ -122,6 +122,7 @@ class Lane:
             unit.number,
             self.stage,
             None if self.stage == 0 else self._picture(index, self.stage - 1),
+            None if self.stage == 0 else self._store.curvature(index, self.stage - 1),
             self.attempt,
         )
 

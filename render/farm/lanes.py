@@ -162,7 +162,14 @@ class Lanes:
             about["source"] = reply.source
         if reply.stage < unit.stages - 1:
             file = f"stages/{reply.frame:06}.{reply.stage}.png"
-            self._store.commit(reply.frame, file, reply.data, about, stage=reply.stage)
+            self._store.commit(
+                reply.frame,
+                file,
+                reply.data,
+                about,
+                stage=reply.stage,
+                curvature=reply.curvature,
+            )
             return StageDone(reply.frame, reply.stage, worker, reply.evaluations, reply.seconds)
         self._store.commit(reply.frame, f"frames/{reply.frame:06}.png", reply.data, about)
         return FrameDone(

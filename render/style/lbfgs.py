@@ -34,6 +34,8 @@ FIRST_STEP = 0.01
 """Root mean square of the first step, in the unit of the unknowns (pixels: 0 to 1)."""
 WARM_STEP = 0.002
 """Likewise from a point near its goal: there the longer one fails, an evaluation in eight lost."""
+CARRIED = 2
+"""Curvature pairs that are given out for a search nearby: two were as good as twenty."""
 WINDOW = 5
 """Evaluations over which `tolerance` looks at the fall of the loss; a stage of a frame has but eight."""
 
@@ -46,11 +48,14 @@ class Minimum:
         point: B×N, the best point of each problem.
         loss: B, its loss.
         trace: E×B, the loss of the best point after each of the E evaluations.
+        pairs: B×m×2×N, the newest curvature pairs (s, y), at most `CARRIED`, the oldest first; zeros
+            where a problem has found fewer; `None`: the optimizer knows no curvature.
     """
 
     point: Tensor
     loss: Tensor
     trace: Tensor
+    pairs: Tensor | None = None
 
     @property
     def evaluations(self) -> int:
@@ -67,6 +72,7 @@ def minimize(
     bounds: tuple[float, float] = (0.0, 1.0),
     tolerance: float = 0.0,
     first_step: float = FIRST_STEP,
+    pairs: Tensor | None = None,
 ) -> Minimum:
     """Minimise B independent functions from `start` (B×N, float32 or float64).
 
@@ -79,8 +85,10 @@ def minimize(
         tolerance: a problem stops when its loss fell by less than this share over the last
             `WINDOW` evaluations; 0 never stops early.
         first_step: root mean square of a step along the gradient, where no curvature is known.
+        pairs: curvature to begin with, as another search gave it out; it is held to the same rules as
+            its own.
     """
-    search = _Search(closure, start.clamp(*bounds), history, bounds, first_step)
+    search = _Search(closure, start.clamp(*bounds), history, bounds, first_step, pairs)
     trace = [search.loss]
     for evaluation in range(1, evaluations):
         search.step()
@@ -90,7 +98,8 @@ def minimize(
             search.stopped |= before - search.loss <= tolerance * before
             if bool(search.stopped.all()):  # the only value read back, once in WINDOW evaluations
                 break
-    return Minimum(search.point, search.loss, torch.stack(trace))
+    newest = search.pairs.newest(min(CARRIED, history))
+    return Minimum(search.point, search.loss, torch.stack(trace), newest)
 
 
 class _Search:
@@ -103,6 +112,7 @@ class _Search:
         history: int,
         bounds: tuple[float, float],
         first_step: float,
+        pairs: Tensor | None,
     ) -> None:
         self.closure = closure
         self.first_step = first_step
@@ -114,7 +124,11 @@ class _Search:
         self.stopped = torch.zeros(batch, dtype=torch.bool, device=start.device)
         self.trials = torch.zeros(batch, dtype=torch.int64, device=start.device)
         self.step_length = torch.ones(batch, dtype=start.dtype, device=start.device)
-        self.direction = self._steepest(self._free_gradient(start, self.gradient))
+        free = self._free_gradient(start, self.gradient)
+        newton = free
+        for pair in () if pairs is None else pairs.to(start).unbind(1):
+            newton = self.pairs.push_and_solve(pair[:, 0], pair[:, 1], free)
+        self.direction = self._onward(free, newton)
 
     def _free_gradient(self, point: Tensor, gradient: Tensor) -> Tensor:
         """The gradient without the unknowns that it presses against their bound (Bertsekas 1982)."""
@@ -126,6 +140,11 @@ class _Search:
         """Steepest descent of a modest length, for when no curvature is known."""
         rms = free.square().mean(1, keepdim=True).sqrt()
         return free * (-self.first_step / rms.clamp_min(torch.finfo(free.dtype).tiny))
+
+    def _onward(self, free: Tensor, newton: Tensor) -> Tensor:
+        """From an accepted point: along H·gradient, where curvature is known."""
+        newton = torch.where(free == 0, 0.0, newton)
+        return torch.where((self.pairs.count == 0)[:, None], self._steepest(free), -newton)
 
     def step(self) -> None:
         """Try one point for every problem; accept it or shorten that problem's step."""
@@ -143,13 +162,11 @@ class _Search:
         exhausted = ~good & (self.trials + 1 >= MAX_TRIALS)
         self.pairs.forget(exhausted)
         newton = self.pairs.push_and_solve(pair_s, pair_y, free)
-        newton = torch.where(free == 0, 0.0, newton)
-        first = (self.pairs.count == 0)[:, None]
         restart = self._steepest(self._free_gradient(self.point, self.gradient))
-        onward = torch.where(first, self._steepest(free), -newton)
-
         self.direction = torch.where(
-            accepted, onward, torch.where(exhausted[:, None], restart, self.direction)
+            accepted,
+            self._onward(free, newton),
+            torch.where(exhausted[:, None], restart, self.direction),
         )
         shorter = self._shorter(loss, slope)
         # A restart halves its length for every time that it comes round.
@@ -185,6 +202,14 @@ class _Pairs:
     def forget(self, which: Tensor) -> None:
         """Drop the history of the problems in `which` (B, bool)."""
         self.count = torch.where(which, 0, self.count)
+
+    def newest(self, most: int) -> Tensor:
+        """So many pairs of each problem (B×m×2×N), the oldest first; zeros before the first."""
+        back = torch.arange(most, 0, -1, device=self.count.device)
+        slot = (self.count[:, None] - back) % self.history
+        s, y = (self.vectors[self._rows[:, None], slot + n] for n in (0, self.history))
+        there = back <= self.count[:, None]
+        return torch.stack((s, y), 2).where(there[:, :, None, None], 0.0)
 
     def push_and_solve(self, s: Tensor, y: Tensor, gradient: Tensor) -> Tensor:
         """Take in the pairs with positive curvature and return H·gradient (B×N)."""

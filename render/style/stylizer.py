@@ -2,68 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from render.errors import EngineError
-from render.style.adam import minimize_adam
+from render.style.budget import Budget
 from render.style.colour import Palette, blend_palettes, palette, repainted
 from render.style.guides import feather, without_overlap
 from render.style.keeping import Keeping
-from render.style.lbfgs import FIRST_STEP, WARM_STEP, Minimum, minimize
 from render.style.objective import Objective, Pull, Region, Weights
-from render.style.pyramid import resize, scale_sizes, share_evaluations
+from render.style.pyramid import resize
 from render.style.starts import Start, seeded_noise, style_noise
 from render.style.targets import Recolour, Styles
-from render.style.vgg import Vgg, smallest_side
+from render.style.vgg import Vgg
 
 MARGIN = 8
 """Pixels painted beyond every edge and cut off again. A pixel at the edge of a network's input is
 seen by padded filters: left to itself it turns to noise, and its odd curvature slows L-BFGS down."""
-
-
-@dataclass(frozen=True)
-class Budget:
-    """How a picture is optimised, and how long.
-
-    Attributes:
-        evaluations: of loss and gradient, over all scales, for a picture that follows no other.
-        warm_evaluations: for a picture that starts from something better, at full size alone.
-        history: curvature pairs of L-BFGS.
-        tolerance: see `minimize`.
-        warm_tolerance: likewise, for a picture that starts from something better.
-        optimizer: `lbfgs` or `adam`.
-        learning_rate: of Adam.
-        scales: how many at most; `None`: as many as the size asks for.
-        shares: the evaluations of each scale relative to the others'; `None`: falling.
-        factor: size of a scale over that of the one before.
-    """
-
-    evaluations: int
-    warm_evaluations: int
-    history: int = 20
-    tolerance: float = 0.0
-    optimizer: Literal["lbfgs", "adam"] = "lbfgs"
-    learning_rate: float = 0.02
-    scales: int | None = None
-    shares: tuple[int, ...] | None = None
-    factor: float = 2.0
-    warm_tolerance: float = 0.0
-
-    def steps(
-        self, layers: Collection[str], width: int, height: int, evaluations: int
-    ) -> list[tuple[tuple[int, int], int]]:
-        """Size (width, height) and evaluations of each scale of a picture that follows no other."""
-        count = self.scales if self.shares is None else len(self.shares)
-        sizes = scale_sizes(width, height, smallest_side(layers) * 3 // 2, self.factor, count)
-        shares = share_evaluations(evaluations, len(sizes), self.factor, self.shares)
-        return list(zip(sizes, shares, strict=True))
 
 
 @dataclass(frozen=True)
@@ -75,12 +34,14 @@ class Stylized:
         terms: the weighted parts of the loss at the end (B each), by name.
         trace: the loss after each evaluation, scale after scale (E×B).
         canvas: B×3×H'×W', what the last scale's objective was evaluated at: the picture with its margin.
+        pairs: of L-BFGS, what the last scale's search learnt of the canvas' curvature; see `Minimum`.
     """
 
     pixels: Tensor
     terms: dict[str, Tensor]
     trace: Tensor
     canvas: Tensor
+    pairs: Tensor | None
 
     @property
     def evaluations(self) -> int:
@@ -138,6 +99,7 @@ class Stylizer:
         opaque: Tensor | None = None,
         seeds: Sequence[int] = (),
         evaluations: int | None = None,
+        pairs: Tensor | None = None,
     ) -> Stylized:
         """Paint a batch of pictures of one size.
 
@@ -150,6 +112,7 @@ class Stylizer:
             opaque: B×1×H×W; where it is 0, the content stays and does not count.
             seeds: of random starts, one for each sample.
             evaluations: to spend, instead of the budget's.
+            pairs: with a `start`, what the search that ended there learnt, as `Stylized` gives it.
 
         Raises:
             EngineError: the picture is too small for the layers, not all numbers of a picture are
@@ -200,7 +163,7 @@ class Stylizer:
                 None if clear is None else self._with_margin(clear),
             )
             first = self._with_margin(current).flatten(1)
-            found = self._minimize(objective, first, share, warm=start is not None)
+            found = self.budget.minimize(objective, first, share, pairs, warm=start is not None)
             canvas = found.point.view(objective.shape)
             margin = self._margin
             current = canvas[:, :, margin : margin + h, margin : margin + w]
@@ -210,7 +173,7 @@ class Stylizer:
         result = self._keeping.after(current, content, opaque)
         if opaque is not None:
             result = torch.where(opaque > 0, result, content)
-        return Stylized(result, terms, torch.cat(traces), canvas)
+        return Stylized(result, terms, torch.cat(traces), canvas, found.pairs)
 
     def _check(
         self,
@@ -270,22 +233,6 @@ class Stylizer:
         if self._start == "noise":
             return seeded_noise(*size, seeds).to(source)
         return style_noise(*size, seeds, styles).to(source)
-
-    def _minimize(
-        self, objective: Objective, start: Tensor, evaluations: int, *, warm: bool
-    ) -> Minimum:
-        budget = self.budget
-        tolerance = budget.warm_tolerance if warm else budget.tolerance
-        run = (
-            partial(
-                minimize,
-                history=budget.history,
-                first_step=WARM_STEP if warm else FIRST_STEP,
-            )
-            if budget.optimizer == "lbfgs"
-            else partial(minimize_adam, learning_rate=budget.learning_rate)
-        )
-        return run(objective, start, evaluations=evaluations, tolerance=tolerance)
 
     def _with_margin(self, pixels: Tensor) -> Tensor:
         """The picture, mirrored beyond its edges."""
