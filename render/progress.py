@@ -6,10 +6,11 @@ import time
 from pathlib import Path
 from typing import Self
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.table import Column
+from rich.text import Text
 
 from render.farm.events import (
     Event,
@@ -50,31 +51,31 @@ class Display:
         self._shot = "rendering"
         self._tasks: dict[str, list[tuple[str, int]]] = {}
         self._bar: Progress | None = None
+        self._live = Live(console=console, get_renderable=self._picture, refresh_per_second=4)
         if console.is_terminal:
             self._bar = Progress(
                 TextColumn("{task.description}"),
-                BarColumn(bar_width=8),
+                BarColumn(bar_width=None),  # what the others leave of the line
                 MofNCompleteColumn(),
                 TextColumn("{task.fields[pace]}"),
-                # What the others leave of the line: in 80 columns the time left comes first.
-                TextColumn(
-                    "{task.fields[doing]}",
-                    style="dim",
-                    table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"),
-                ),
                 console=console,
                 expand=True,
             )
-            self._task = self._bar.add_task("preparing", total=None, pace="", doing="")
+            self._task = self._bar.add_task("preparing", total=None, pace="")
 
     def __enter__(self) -> Self:
         if self._bar is not None:
-            self._bar.start()
+            self._live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+        self._live.stop()
+
+    def _picture(self) -> Group:
+        """The bar, and below it what the workers do, as far as the line is long."""
+        doing = self.doing()
+        workers = [Text(doing, "dim", no_wrap=True, overflow="ellipsis")] if doing else []
+        return Group(*([] if self._bar is None else [self._bar]), *workers)
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
@@ -141,7 +142,7 @@ class Display:
             return  # which is ready for the next cell of a study
         self._tasks[event.worker] = []
         if self._bar is not None:
-            self._bar.update(self._task, description=self._shot, doing=self.doing())
+            self._bar.update(self._task, description=self._shot)
         gpus = f", GPU {', '.join(event.gpus)}" if event.gpus else ""
         self._say(
             f"{event.worker} is ready on {event.node} ({event.device}{gpus}; "
@@ -154,7 +155,8 @@ class Display:
             self._say(f"its report is {page}")
         if self._bar is not None:
             took = clock(time.monotonic() - self._begun)
-            self._bar.update(self._task, pace=f"in {took}", doing="")
+            self._tasks.clear()
+            self._bar.update(self._task, description="finished", pace=f"in {took}")
 
     def _count(self, event: FrameDone | StageDone) -> None:
         """A worker is done with a frame, and with what it was sent before."""
@@ -172,7 +174,6 @@ class Display:
                 completed=done,
                 description=self._shot,
                 pace=self._pace(),
-                doing=self.doing(),
             )
             return
         now = time.monotonic()

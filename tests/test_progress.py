@@ -1,6 +1,7 @@
 """What a person sees of a run."""
 
 import io
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +25,12 @@ def shown():
     """A display that writes into a log, and the log."""
     log = io.StringIO()
     return Display(Console(file=log, width=200)), log
+
+
+def lines(screen):
+    """What a terminal was sent, without its control codes and empty lines."""
+    plain = re.sub(r"\x1b\[[?0-9;]*[a-zA-Z]", "", screen.getvalue())
+    return [line for line in re.split(r"[\r\n]+", plain) if line.strip()]
 
 
 def done(frame, worker="worker-1"):
@@ -94,9 +101,12 @@ def test_the_time_left_is_seen_on_a_terminal_of_80_columns():
             display(FrameSent(number, 0, 0, f"worker-{number}"))
         for frame in range(120):
             display(done(frame))
-    line = next(part for part in reversed(screen.getvalue().splitlines()) if "shot" in part)
-    assert "shot 1/2: 120/140" in line
-    assert " left" in line
+    line, workers = lines(screen)[-2:]
+    assert line.startswith("shot 1/2: 120/140")
+    assert line.rstrip().endswith(" left")
+    assert workers.startswith("worker-0: frame 0, worker-1: ")
+    assert len(line) <= 80
+    assert len(workers) <= 80
 
 
 def test_the_bar_ends_with_the_time_that_all_took(monkeypatch):
@@ -108,7 +118,10 @@ def test_the_bar_ends_with_the_time_that_all_took(monkeypatch):
         display(WorkerReady("worker-1", "here", 1, "cpu", (), 2.0))
         display(done(0))
         display(OutputWritten(Path("out.mp4"), 1))
-    assert "1/1 in 1:02:09" in screen.getvalue()
+    last = lines(screen)[-1]
+    assert last.startswith("finished")
+    assert "1/1 in 1:02:09" in last
+    assert "worker" not in last
 
 
 def test_cells_of_a_study_are_told_by_name_and_their_workers_greeted_once(shown):
