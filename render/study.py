@@ -31,6 +31,7 @@ from render.media.source import MovingSource
 from render.media.stills import encode_png
 from render.pipeline import Summary
 from render.plan import Plan, plan_units, with_batches
+from render.report.cells import CellsPage
 from render.report.facts import read_facts
 from render.report.sheet import contact_sheet
 from render.spec.job import Job
@@ -76,9 +77,15 @@ def run(
     total = sum(len(_prepared(cell).source.frames) for cell in cells)
     reused = 0 if fresh else sum(_finished(cell) for cell in cells)
     on_event(RunStarted(total, reused, 1, len(cells), folder))
-    with connected(job.farm):
-        workers = muster(job.farm, MOST_WORKERS).workers
-        summaries = _render_all(cells, workers, on_event, fresh=fresh, verify=verify)
+    page = CellsPage(folder, [(cell.label, store_folder(cell.job)) for cell in cells])
+    try:
+        with connected(job.farm):
+            workers = muster(job.farm, MOST_WORKERS).workers
+            summaries, peak = _render_all(
+                cells, workers, page, on_event, fresh=fresh, verify=verify
+            )
+    finally:
+        page.write(live=False)
     pictures = [(cell.label, picture) for cell in cells for picture in _first_picture(cell)]
     if pictures:
         sheet = folder / "contact_sheet.png"
@@ -86,13 +93,23 @@ def run(
         storage.write(sheet, encode_png(contact_sheet(pictures, columns)))
         on_event(OutputWritten(sheet, len(pictures)))
     labelled = zip((cell.label for cell in cells), summaries, strict=True)
-    return _summed(folder, tuple(labelled), time.monotonic() - started)
+    return _summed(folder, tuple(labelled), time.monotonic() - started, peak)
 
 
 def _render_all(
-    cells: Sequence[Cell], workers: int, on_event: OnEvent, *, fresh: bool, verify: bool
-) -> list[Summary]:
-    """Render the cells with so many workers for all; an error or an interrupt ends them all."""
+    cells: Sequence[Cell],
+    workers: int,
+    page: CellsPage,
+    on_event: OnEvent,
+    *,
+    fresh: bool,
+    verify: bool,
+) -> tuple[list[Summary], int]:
+    """Render the cells with so many workers for all; an error or an interrupt ends them all.
+
+    Returns:
+        How each of them ended, and the workers that there were at most.
+    """
     pool = Pool(workers)
     turn, stop = threading.Lock(), threading.Event()
 
@@ -112,6 +129,7 @@ def _render_all(
     try:
         for call in as_completed(calls):
             call.result()
+            page.write(live=True)
     except BaseException:
         stop.set()
         pool.close()
@@ -119,7 +137,7 @@ def _render_all(
     finally:
         threads.shutdown(wait=True, cancel_futures=True)
         pool.close()
-    return [call.result() for call in calls]
+    return [call.result() for call in calls], pool.peak
 
 
 def _prepared(cell: Cell) -> Prepared:
@@ -197,7 +215,9 @@ def _first_picture(cell: Cell) -> list[Pixels]:
     return [facts.result(facts.frames[0])]
 
 
-def _summed(folder: AnyPath, cells: tuple[tuple[str, Summary], ...], seconds: float) -> Summary:
+def _summed(
+    folder: AnyPath, cells: tuple[tuple[str, Summary], ...], seconds: float, workers: int
+) -> Summary:
     summaries = [summary for _, summary in cells]
     whole = all(each.status == "finished" for each in summaries)
     return Summary(
@@ -210,6 +230,6 @@ def _summed(folder: AnyPath, cells: tuple[tuple[str, Summary], ...], seconds: fl
         {},
         seconds,
         sum(each.evaluations for each in summaries),
-        max(each.workers for each in summaries),
+        workers,
         cells,
     )

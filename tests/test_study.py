@@ -36,6 +36,7 @@ def test_every_cell_is_painted_and_all_are_on_the_sheet(cluster, images_job, fol
     notes = []
     summary = run(job, on_event=notes.append)
     assert (summary.status, summary.frames_total, summary.frames_done) == ("finished", 4, 4)
+    assert summary.workers == 2
     names = sorted(path.parent.name for path in job.output.path.glob("*/one.png"))
     assert names == [
         "000-relu1_1-style.weight-2", "001-relu1_1-style.weight-9",

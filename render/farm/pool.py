@@ -18,9 +18,13 @@ class Pool:
 
     Args:
         most: workers at most, of all jobs together; `None`: as many as the jobs ask for.
+
+    Attributes:
+        peak: how many workers there were at most.
     """
 
     def __init__(self, most: int | None = None) -> None:
+        self.peak = 0
         self._most = most
         self._names = (f"worker-{number}" for number in itertools.count(1))
         self._changed = threading.Condition()
@@ -56,6 +60,7 @@ class Pool:
                         self.end(self._idle.pop())
                     hand = hire(next(self._names), crew, avoided)
                     self._hired.append(hand)
+                    self.peak = max(self.peak, len(self._hired))
                     return hand
                 if not wait:
                     return None

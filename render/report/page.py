@@ -32,7 +32,7 @@ _JUMPS = (
 PLAYED = (".mp4", ".webm", ".mov")
 """Videos that browsers play; the page points to them and fetches them only when asked."""
 
-_PAGES = Environment(
+PAGES = Environment(
     loader=PackageLoader("render.report", "templates"),
     autoescape=True,
     undefined=StrictUndefined,
@@ -73,7 +73,7 @@ def _page(facts: Facts, gallery: Gallery, *, live: bool) -> str:
     chosen = (frames[-1:] if live else spread(frames, MOST_LARGE)) if frames else []
     total = facts.plan.total
     failures = list(facts.failures.items())
-    return _PAGES.get_template("report.html.j2").render(
+    return PAGES.get_template("report.html.j2").render(
         title=facts.job.output.path.name,
         live=live,
         refresh=REFRESH,

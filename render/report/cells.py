@@ -1,0 +1,122 @@
+"""The page of a study: its cells under one slider, then side by side, with the way to their pages."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import quote
+
+from render import storage
+from render.errors import RenderError
+from render.report.facts import Facts, read_facts
+from render.report.page import PAGES, REFRESH
+from render.report.pictures import Gallery, Pair
+from render.spec.url import AnyPath
+
+MOST_COMPARED = 24
+"""Cells under the slider: each has its picture at full size, and the original too."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class CellView:
+    """A cell as the page shows it.
+
+    Attributes:
+        picture: its first finished frame, small, as the address of itself; empty before there is one.
+        report: address of its own page, relative to this one; empty where that is not known.
+        remark: what is known of the picture.
+    """
+
+    label: str
+    picture: str
+    report: str
+    remark: str
+
+
+class CellsPage:
+    """Writes `report.html` of a study, as often as it is asked to.
+
+    Args:
+        folder: of the study.
+        cells: label and `.render` folder of each.
+    """
+
+    def __init__(self, folder: AnyPath, cells: Sequence[tuple[str, Path]]) -> None:
+        self._folder = folder
+        self._cells = [(label, place, Gallery()) for label, place in cells]
+
+    def write(self, *, live: bool) -> None:
+        """Write the page with what is finished by now; if it cannot be, that ends no study."""
+        try:
+            storage.write(self._folder / "report.html", self._page(live=live).encode())
+        except Exception as error:
+            log.warning("the report of the study cannot be written: %s", error)
+
+    def _page(self, *, live: bool) -> str:
+        facts = [_facts(place) for _, place, _ in self._cells]
+        finished = sum(each is not None and _whole(each) for each in facts)
+        shown = [
+            (label, gallery, each)
+            for (label, _, gallery), each in zip(self._cells, facts, strict=True)
+            if each is not None and each.frames
+        ]
+        return PAGES.get_template("study.html.j2").render(
+            title=self._folder.name,
+            live=live,
+            refresh=REFRESH,
+            written=time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
+            status="rendering" if live else _status(finished, len(facts)),
+            done=finished,
+            total=len(facts),
+            numbers={
+                "cells": f"{finished} of {len(facts)}",
+                "evaluations": f"{sum(_evaluations(each) for _, _, each in shown):,}",
+            },
+            pairs=[_pair(*one) for one in shown[:MOST_COMPARED]],
+            left_out=len(shown) - MOST_COMPARED,
+            cells=[
+                self._view(label, gallery, each)
+                for (label, _, gallery), each in zip(self._cells, facts, strict=True)
+            ],
+        )
+
+    def _view(self, label: str, gallery: Gallery, facts: Facts | None) -> CellView:
+        if facts is None or not facts.frames:
+            return CellView(label, "", "", "not finished yet")
+        report = facts.folder / "report.html"
+        there = isinstance(self._folder, Path) and report.is_file()
+        address = quote(os.path.relpath(report, self._folder)) if there else ""
+        info = facts.records[facts.frames[0]].info
+        losses = [f"{name} {value:.3g}" for name, value in info.get("loss", {}).items()]
+        remark = ", ".join([f"{info.get('evaluations', 0)} evaluations", *losses])
+        return CellView(label, gallery.thumbnail(facts, facts.frames[0]), address, remark)
+
+
+def _facts(place: Path) -> Facts | None:
+    try:
+        return read_facts(place)
+    except RenderError:  # not begun yet
+        return None
+
+
+def _pair(label: str, gallery: Gallery, facts: Facts) -> Pair:
+    return replace(gallery.pairs(facts, facts.frames[:1])[0], name=label)
+
+
+def _whole(facts: Facts) -> bool:
+    return len(facts.frames) == facts.plan.total
+
+
+def _status(finished: int, cells: int) -> str:
+    return "finished" if finished == cells else "incomplete"
+
+
+def _evaluations(facts: Facts) -> int:
+    steps = (step for frame in facts.frames for step in facts.steps(frame))
+    return sum(step.get("evaluations", 0) for step in steps)

@@ -1,0 +1,73 @@
+"""The page of a study in a real browser: all cells to compare, and the way to each one's own page."""
+
+import json
+
+import pytest
+from browser import chromium
+from conftest import smooth_noise
+from PIL import Image
+
+from render.report.cells import CellsPage
+from render.spec.study import expand_study
+from render.store import store_folder
+from render.study import run
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    with chromium(tmp_path_factory.mktemp("profile")) as found:
+        yield found
+
+
+@pytest.fixture
+def job(images_job, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    Image.fromarray(smooth_noise(64, 48, 5)).save(folder / "one.png")
+    return images_job(folder, "study={style.weight: [2, 9]}")
+
+
+def test_it_shows_every_cell_and_leads_to_its_own_page(cluster, browser, job):
+    run(job)
+    page = job.output.path / "report.html"
+    browser.get_log("browser")
+    browser.get(page.as_uri())
+    assert browser.get_log("browser") == []
+    assert browser.find_element("css selector", ".status").text == "finished"
+    pairs = browser.find_elements("css selector", ".pair figcaption")
+    assert [pair.get_attribute("textContent").split("original")[0] for pair in pairs] == [
+        "style.weight 2",
+        "style.weight 9",
+    ]
+    cells = browser.find_elements("css selector", ".wide figcaption")
+    assert all("6 evaluations, content " in cell.text for cell in cells)
+    widths = browser.execute_script("return [...document.images].map(image => image.naturalWidth)")
+    assert min(widths) > 0
+    assert 'http-equiv="refresh"' not in page.read_text()
+    browser.find_elements("css selector", ".wide a")[1].click()
+    assert "style.weight-9" in browser.current_url
+    assert browser.find_element("css selector", ".kicker").text.endswith("finished")
+
+
+def test_while_it_runs_it_shows_what_there_is_and_loads_itself_again(job, tmp_path):
+    cells = [(cell.label, store_folder(cell.job)) for cell in expand_study(job)]
+    CellsPage(job.output.path, cells).write(live=True)
+    text = (job.output.path / "report.html").read_text()
+    assert "No cell is finished yet." in text
+    assert text.count("not finished yet") == 2
+    assert 'http-equiv="refresh"' in text
+    assert "rendering" in text
+
+
+def test_a_page_that_cannot_be_written_ends_no_study(job, caplog):
+    job.output.path.parent.mkdir(exist_ok=True)
+    job.output.path.write_text("a file, where a folder should be")
+    CellsPage(job.output.path, []).write(live=False)
+    assert "the report of the study cannot be written" in caplog.text
+
+
+def test_hostile_labels_are_shown_and_do_nothing(tmp_path):
+    CellsPage(tmp_path, [("<script>alert(1)</script>", tmp_path / "none")]).write(live=False)
+    text = (tmp_path / "report.html").read_text()
+    assert "<script>alert" not in text
+    assert json.dumps("&lt;script&gt;alert(1)&lt;/script&gt;")[1:-1] in text
