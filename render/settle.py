@@ -27,7 +27,8 @@ def settle(threads: int, *, gpu: bool) -> torch.device:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.backends.cuda.matmul.allow_tf32 = False
         torch.backends.cudnn.allow_tf32 = False
-    torch.use_deterministic_algorithms(True)
+    # As `use_deterministic_algorithms` does, which loads a compiler beside it: a second of every start.
+    torch.set_deterministic_debug_mode("error")
     keep_memory()
     return torch.device("cuda" if gpu else "cpu")
 
