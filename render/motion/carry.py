@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from render.motion.detail import energy_map, keep_detail, raise_energy
+from render.motion.detail import energy_map, keep_detail, with_energy
 from render.motion.flow import FloatMap
 from render.motion.paths import Motion
 from render.motion.warp import warp
@@ -62,7 +62,7 @@ def nearest_first(carried: Sequence[Carried]) -> Carried:
 def led(past: Carried, future: Carried, share: float) -> Carried:
     """The past moved by a share of the way to the future; either alone where only it can be trusted.
 
-    A blend of two textures has less contrast than each of them. It is raised to their gradient
+    A blend of two textures has less contrast than each of them. It is brought to their gradient
     energy again.
     """
     of_past, of_future = past.mask * (1 - share), future.mask * share
@@ -71,4 +71,4 @@ def led(past: Carried, future: Carried, share: float) -> Carried:
     blend = past.picture + part[..., None] * (future.picture - past.picture)
     mask = np.maximum(past.mask, future.mask)
     wanted = (1 - part) * energy_map(past.picture) + part * energy_map(future.picture)
-    return Carried(raise_energy(blend, mask, float((wanted * mask).sum(dtype=np.float64))), mask)
+    return Carried(with_energy(blend, mask, float((wanted * mask).sum(dtype=np.float64))), mask)

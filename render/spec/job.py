@@ -116,7 +116,7 @@ class Temporal(Model):
     or none (then `warped` means `previous`)."""
     flow_weights: JobPath | None = None
     """State dict of torchvision's `raft_large`; empty: the one in torchvision's cache."""
-    weight: Weight = 10.0
+    weight: Weight = 20.0
     """Weight of the pull towards the warped previous result, where the flow can be trusted."""
     long_term: Annotated[int, Field(ge=1, le=16)] = 1
     """How many frames back the pull reaches: 1, the previous one alone; 4, those 1, 2 and 4 frames back,
