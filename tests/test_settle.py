@@ -14,11 +14,11 @@ from render.settle import settle
 if sys.argv[1] == "settled":
     settle(1, gpu=False)
 found = []
-for _ in range(11):
+for _ in range(20):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     torch.zeros(16 << 20)  # 64 MB
     found.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
-print(sorted(found)[5])
+print(max(found[10:]))  # until then the heap grows to where there is room for what is in use
 """
 
 
