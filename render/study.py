@@ -79,6 +79,7 @@ def run(
     on_event(RunStarted(total, reused, 1, len(cells), folder))
     page = CellsPage(folder, [(cell.label, store_folder(cell.job)) for cell in cells])
     try:
+        page.write(live=True)
         with connected(job.farm):
             workers = muster(job.farm, MOST_WORKERS).workers
             summaries, peak = _render_all(

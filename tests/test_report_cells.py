@@ -1,15 +1,19 @@
 """The page of a study in a real browser: all cells to compare, and the way to each one's own page."""
 
 import json
+import re
+from dataclasses import replace
 
 import pytest
 from browser import chromium
 from conftest import smooth_noise
 from PIL import Image
 
+from render.files import digest
+from render.media.stills import encode_png
 from render.report.cells import CellsPage
 from render.spec.study import expand_study
-from render.store import store_folder
+from render.store import Store, store_folder
 from render.study import run
 
 
@@ -47,6 +51,24 @@ def test_it_shows_every_cell_and_leads_to_its_own_page(cluster, browser, job):
     browser.find_elements("css selector", ".wide a")[1].click()
     assert "style.weight-9" in browser.current_url
     assert browser.find_element("css selector", ".kicker").text.endswith("finished")
+
+
+def test_a_cell_that_is_painted_anew_is_shown_anew(cluster, job):
+    """Though the page keeps pictures from one writing to the next."""
+    run(job)
+    path = job.output.path / "report.html"
+    cells = expand_study(job)
+    page = CellsPage(job.output.path, [(cell.label, store_folder(cell.job)) for cell in cells])
+    page.write(live=False)
+    before = path.read_text()
+    with Store(cells[0].job) as store:
+        png = encode_png(smooth_noise(64, 48, 9))
+        record = replace(store.records[0], sha256=digest(png))
+        (cells[0].job.output.path / record.file).write_bytes(png)
+        store.record([record])
+    page.write(live=False)
+    old, new = (set(re.findall(r'src="(data:[^"]+)"', text)) for text in (before, path.read_text()))
+    assert len(new - old) == len(old - new) == 1  # so small a picture is the same large
 
 
 def test_while_it_runs_it_shows_what_there_is_and_loads_itself_again(job, tmp_path):

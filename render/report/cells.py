@@ -49,7 +49,8 @@ class CellsPage:
 
     def __init__(self, folder: AnyPath, cells: Sequence[tuple[str, Path]]) -> None:
         self._folder = folder
-        self._cells = [(label, place, Gallery()) for label, place in cells]
+        self._cells = cells
+        self._galleries: dict[tuple[Path, str], Gallery] = {}
 
     def write(self, *, live: bool) -> None:
         """Write the page with what is finished by now; if it cannot be, that ends no study."""
@@ -59,34 +60,35 @@ class CellsPage:
             log.warning("the report of the study cannot be written: %s", error)
 
     def _page(self, *, live: bool) -> str:
-        facts = [_facts(place) for _, place, _ in self._cells]
-        finished = sum(each is not None and _whole(each) for each in facts)
-        shown = [
-            (label, gallery, each)
-            for (label, _, gallery), each in zip(self._cells, facts, strict=True)
-            if each is not None and each.frames
-        ]
+        cells = [(label, _facts(place)) for label, place in self._cells]
+        finished = sum(facts is not None and _whole(facts) for _, facts in cells)
+        shown = [(label, facts) for label, facts in cells if facts is not None and facts.frames]
         return PAGES.get_template("study.html.j2").render(
             title=self._folder.name,
             live=live,
             refresh=REFRESH,
             written=time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
-            status="rendering" if live else _status(finished, len(facts)),
+            status="rendering" if live else _status(finished, len(cells)),
             done=finished,
-            total=len(facts),
+            total=len(cells),
             numbers={
-                "cells": f"{finished} of {len(facts)}",
-                "evaluations": f"{sum(_evaluations(each) for _, _, each in shown):,}",
+                "cells": f"{finished} of {len(cells)}",
+                "evaluations": f"{sum(_evaluations(facts) for _, facts in shown):,}",
             },
-            pairs=[_pair(*one) for one in shown[:MOST_COMPARED]],
+            pairs=[self._pair(*one) for one in shown[:MOST_COMPARED]],
             left_out=len(shown) - MOST_COMPARED,
-            cells=[
-                self._view(label, gallery, each)
-                for (label, _, gallery), each in zip(self._cells, facts, strict=True)
-            ],
+            cells=[self._view(label, facts) for label, facts in cells],
         )
 
-    def _view(self, label: str, gallery: Gallery, facts: Facts | None) -> CellView:
+    def _gallery(self, facts: Facts) -> Gallery:
+        """That of a cell's first picture as it is now: a run with --fresh paints it anew."""
+        picture = facts.folder, facts.records[facts.frames[0]].sha256
+        return self._galleries.setdefault(picture, Gallery())
+
+    def _pair(self, label: str, facts: Facts) -> Pair:
+        return replace(self._gallery(facts).pairs(facts, facts.frames[:1])[0], name=label)
+
+    def _view(self, label: str, facts: Facts | None) -> CellView:
         if facts is None or not facts.frames:
             return CellView(label, "", "", "not finished yet")
         report = facts.folder / "report.html"
@@ -95,7 +97,8 @@ class CellsPage:
         info = facts.records[facts.frames[0]].info
         losses = [f"{name} {value:.3g}" for name, value in info.get("loss", {}).items()]
         remark = ", ".join([f"{info.get('evaluations', 0)} evaluations", *losses])
-        return CellView(label, gallery.thumbnail(facts, facts.frames[0]), address, remark)
+        picture = self._gallery(facts).thumbnail(facts, facts.frames[0])
+        return CellView(label, picture, address, remark)
 
 
 def _facts(place: Path) -> Facts | None:
@@ -103,10 +106,6 @@ def _facts(place: Path) -> Facts | None:
         return read_facts(place)
     except RenderError:  # not begun yet
         return None
-
-
-def _pair(label: str, gallery: Gallery, facts: Facts) -> Pair:
-    return replace(gallery.pairs(facts, facts.frames[:1])[0], name=label)
 
 
 def _whole(facts: Facts) -> bool:
