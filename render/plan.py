@@ -95,7 +95,7 @@ class Unit:
             return "first"
         if self.stride > 1:
             return "anchor"
-        return "led" if self.is_led(position) else "later"
+        return "later"
 
     def is_led(self, position: int) -> bool:
         """Whether the frame at a position is led to the one behind the last."""

@@ -73,8 +73,6 @@ class Links:
     @property
     def effort(self) -> Effort:
         """What the frame is to the others."""
-        if self.bridge is not None:
-            return "led"
         return "anchor" if self.previous.between else "later"
 
     def held(self, content: Pixels) -> BoolMap:

@@ -79,7 +79,7 @@ def test_efforts_are_told_by_what_a_frame_is_linked_to():
     previous = Neighbour(CONTENT, PAINTED)
     assert Links(previous).effort == "later"
     assert Links(Neighbour(CONTENT, PAINTED, (OTHER,))).effort == "anchor"
-    assert Links(previous, bridge=Bridge(previous, 0.1)).effort == "led"
+    assert Links(previous, bridge=Bridge(previous, 0.1)).effort == "later"
 
 
 def test_what_stands_still_is_held_unless_it_is_led_elsewhere():

@@ -7,9 +7,9 @@ from typing import Literal, get_args
 from render.spec.job import Job
 from render.spec.media import VideoInput
 
-Effort = Literal["first", "later", "anchor", "led"]
+Effort = Literal["first", "later", "anchor"]
 """What a frame is to the others: the first of a chain; one that starts from the frame before it; a later
-anchor, which starts from one far back; one that is led to the next anchor."""
+anchor, which starts from one far back."""
 EFFORTS: tuple[Effort, ...] = get_args(Effort)
 
 LEAST = 8
@@ -18,8 +18,6 @@ chain of frames loses its texture (seen with 5)."""
 ANCHOR = 2
 """An anchor has so many times the warm evaluations: much of it lies in no earlier one, and all the
 frames of its segment start from it."""
-LED = 4
-"""One that is led has the warm evaluations over this. Whatever is painted anew in it leads away."""
 
 
 def stage_count(job: Job) -> int:
@@ -49,7 +47,6 @@ def stage_evaluations(job: Job, stages: int, effort: Effort) -> tuple[int, ...]:
         "anchor": max(
             optimize.warm_evaluations, min(ANCHOR * optimize.warm_evaluations, optimize.evaluations)
         ),
-        "led": max(min(LEAST, optimize.warm_evaluations), optimize.warm_evaluations // LED),
     }[effort]
     return (max(1, total - (stages - 1) * each), *(max(1, each) for _ in range(stages - 1)))
 

@@ -9,6 +9,7 @@ from typing import Literal
 from torch import Tensor
 
 from render.style.adam import minimize_adam
+from render.style.bands import Bands
 from render.style.lbfgs import FIRST_STEP, WARM_STEP, Closure, Minimum, minimize
 from render.style.pyramid import scale_sizes, share_evaluations
 from render.style.vgg import smallest_side
@@ -59,6 +60,7 @@ class Budget:
         pairs: Tensor | None = None,
         *,
         warm: bool,
+        bands: Bands | None = None,
     ) -> Minimum:
         """Run the optimiser; see `lbfgs.minimize`.
 
@@ -68,6 +70,7 @@ class Budget:
             evaluations: to spend.
             pairs: curvature to begin with, which Adam has no use for.
             warm: whether the start is something better than a content or noise.
+            bands: of the pictures.
         """
         tolerance = self.warm_tolerance if warm else self.tolerance
         if self.optimizer == "adam":
@@ -86,4 +89,5 @@ class Budget:
             tolerance=tolerance,
             first_step=WARM_STEP if warm else FIRST_STEP,
             pairs=pairs,
+            bands=bands,
         )

