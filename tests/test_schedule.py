@@ -62,7 +62,7 @@ def test_anchors_give_segments_to_many_workers():
     made = job(evaluations=100, warm=32, parallel="anchors")
     part = in_evaluations(made, anchors(1000))
     ahead = forecast([part])
-    assert ahead.total == 100 + 31 * 64 + 31 * (15 * 32 + 16 * 8) + 7 * 32
+    assert ahead.total == 100 + 31 * 64 + 31 * 31 * 32 + 7 * 32
     assert ahead.speedup[1] == 1
     assert ahead.speedup[4] > 3.5
     assert ahead.speedup[16] > 8

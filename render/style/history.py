@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from render.style.bands import Bands
 
@@ -41,10 +42,10 @@ class Pairs:
         batch = like.shape[0]
         self.history = history
         self._bands = bands
-        # B×2m×N: m displacements s, then m of P·y. Slots not in use hold zeros.
-        self._vectors = like.new_zeros(batch, 2 * history, like.shape[1])
-        # Inner products with s and y, in rows, of s and P·y. In float64: m×m numbers cost nothing, and
-        # the triangular solves like it. Those of s with older P·y are never looked at, nor right.
+        # Both B×m×N; slots not in use hold zeros.
+        self._s, self._py = (like.new_zeros(batch, history, like.shape[1]) for _ in range(2))
+        # Inner products of s, then y, in rows with s, then P·y, in columns. In float64: m×m numbers cost
+        # nothing, and the triangular solves like it. Of s with y only those with a later y are kept.
         self._products = like.new_zeros(batch, 2 * history, 2 * history, dtype=torch.float64)
         self._weights = like.new_ones(batch, 1 if bands is None else bands.count)
         self.count = torch.zeros(batch, dtype=torch.int64, device=like.device)
@@ -59,7 +60,7 @@ class Pairs:
         """So many pairs of each problem (B×m×2×N), the oldest first; zeros before the first."""
         back = torch.arange(most, 0, -1, device=self.count.device)
         slot = (self.count[:, None] - back) % self.history
-        s, y = (self._vectors[self._rows[:, None], slot + n] for n in (0, self.history))
+        s, y = (of[self._rows[:, None], slot] for of in (self._s, self._py))
         y = torch.stack([self._weigh(each, 1 / self._weights) for each in y.unbind(1)], 1)
         there = back <= self.count[:, None]
         return torch.stack((s, y), 2).where(there[:, :, None, None], 0.0)
@@ -70,41 +71,49 @@ class Pairs:
         sy = (s * y).sum(1)
         new = (sy > CURVATURE * (y * y).sum(1)) & (sy > 0)
         slot = torch.where(new, self.count % m, 0)
-        for offset, vector in ((0, s), (m, self._weigh(y, self._weights))):
-            kept = self._vectors[rows, slot + offset]
-            self._vectors[rows, slot + offset] = torch.where(new[:, None], vector, kept)
-        # In this order the long rows of both are read as they lie in memory.
-        dots = torch.bmm(torch.stack((s, y, gradient), dim=1), self._vectors.mT).double()
-        for offset, row in ((0, 0), (m, 1)):
-            index = slot + offset
-            line = torch.where(new[:, None], dots[:, row], self._products[rows, index])
-            self._products[rows, index] = line
-            self._products[rows, :, index] = line
-        self.count = self.count + new
-        on_gradient = dots[:, 2]
+        for ring, vector in ((self._s, s), (self._py, self._weigh(y, self._weights))):
+            ring[rows, slot] = torch.where(new[:, None], vector, ring[rows, slot])
         self._pushes += 1
+        of_y, of_gradient = self._with_all(torch.stack((y, gradient), dim=1)).unbind(1)
+        line = torch.where(new[:, None], of_y, self._products[rows, m + slot])
+        self._products[rows, m + slot] = line
+        self._products[rows, :, m + slot] = line
+        self.count = self.count + new
         doubled = self._pushes & (self._pushes - 1) == 0
         if self._bands is not None and doubled and self._pushes >= FIRST:
             self._reweigh(self._bands)
-            on_gradient = torch.bmm(gradient[:, None], self._vectors.mT)[:, 0].double()
-        scale, combination = self._coefficients(on_gradient)
-        return (
-            scale[:, None] * self._weigh(gradient, self._weights)
-            + torch.bmm(combination[:, None, :].to(gradient.dtype), self._vectors)[:, 0]
-        )
+            of_gradient = self._with_all(gradient[:, None])[:, 0]
+        scale, combination = self._coefficients(of_gradient)
+        total = scale[:, None] * self._weigh(gradient, self._weights)
+        for ring, part in zip((self._s, self._py), torch.split(combination, m, 1), strict=True):
+            used = part[:, None, : self._filled].to(total.dtype)
+            total += torch.bmm(used, ring[:, : self._filled])[:, 0]
+        return total
+
+    @property
+    def _filled(self) -> int:
+        """Slots that may be in use, the first of the ring."""
+        return min(self._pushes, self.history)
+
+    def _with_all(self, vectors: Tensor) -> Tensor:
+        """Inner products (B×r×2m, float64) of B×r×N vectors with every s, then every P·y."""
+        # In this order the long rows of both are read as they lie in memory.
+        parts = [torch.bmm(vectors, ring[:, : self._filled].mT) for ring in (self._s, self._py)]
+        empty = (0, self.history - self._filled)
+        return torch.cat([functional.pad(part.double(), empty) for part in parts], 2)
 
     def _weigh(self, vectors: Tensor, weights: Tensor) -> Tensor:
         return vectors if self._bands is None else self._bands.weigh(vectors, weights)
 
     def _reweigh(self, bands: Bands) -> None:
         """Look at the curvature of each band anew and let P follow, a vector at a time."""
-        m = self.history
-        pushed = range(min(self._pushes, m))
-        of_s = torch.stack([bands.energy(self._vectors[:, n]) for n in pushed], 1)
-        of_y = torch.stack([bands.energy(self._vectors[:, m + n]) for n in pushed], 1)
+        of_s, of_y = (
+            torch.stack([bands.energy(ring[:, n]) for n in range(self._filled)], 1)
+            for ring in (self._s, self._py)
+        )
         of_y = of_y / self._weights[:, None].square()
         size = of_y.sum(2, keepdim=True)  # every pair counts the same
-        used = torch.arange(len(pushed), device=size.device) < self.count[:, None]
+        used = torch.arange(self._filled, device=size.device) < self.count[:, None]
         seen = used[..., None] & (size > 0)
         of_s, of_y = (torch.where(seen, of / size, 0.0).sum(1) for of in (of_s, of_y))
         known = (of_s > 0) & (of_y > 0)
@@ -112,13 +121,12 @@ class Pairs:
         curvature = (curvature - curvature.mean(1, keepdim=True)).clamp(-LIMIT, LIMIT)
         old = self._weights
         self._weights = torch.where(known, (-DAMPING * curvature).exp(), old)
-        for n in pushed:
-            y = self._vectors[:, m + n]
-            self._vectors[:, m + n] = bands.weigh(y, self._weights / old)
-        for n in pushed:
-            y = bands.weigh(self._vectors[:, m + n], 1 / self._weights)
-            line = torch.bmm(y[:, None], self._vectors[:, m:].mT)[:, 0]
-            self._products[:, m + n, m:] = line.double()
+        for n in range(self._filled):
+            self._py[:, n] = bands.weigh(self._py[:, n], self._weights / old)
+        for n in range(self._filled):
+            y = bands.weigh(self._py[:, n], 1 / self._weights)
+            line = torch.bmm(y[:, None], self._py.mT)[:, 0]
+            self._products[:, self.history + n, self.history :] = line.double()
 
     def _coefficients(self, dots: Tensor) -> tuple[Tensor, Tensor]:
         """H·g = γ·P·g + Σ c_i·v_i: returns γ (B) and c (B×2m), from v_i·g (B×2m).
@@ -153,7 +161,7 @@ class Pairs:
         combination = torch.zeros_like(dots)
         combination.scatter_(1, order, torch.where(used, on_s[..., 0], 0.0))
         combination.scatter_(1, order + m, torch.where(used, on_y[..., 0], 0.0))
-        return gamma.to(self._vectors.dtype), combination
+        return gamma.to(self._s.dtype), combination
 
 
 def _permuted(matrix: Tensor, order: Tensor, used: Tensor) -> Tensor:
