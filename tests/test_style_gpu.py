@@ -13,6 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from render.style.adam import minimize_adam
+from render.style.bands import Bands
 from render.style.lbfgs import WINDOW, minimize
 from render.style.objective import Objective, Pull, Region, Weights
 from render.style.procedural import procedural_convolutions
@@ -75,7 +76,10 @@ def test_an_evaluation_never_makes_the_host_wait(network, loss, pooling, masked)
     assert (gradients.shape, gradients.device) == ((2, UNKNOWNS), DEVICE)
 
 
-@pytest.mark.parametrize("run", [partial(minimize, history=3), minimize_adam])
+BANDS = Bands(SIDE, SIDE, DEVICE)
+
+
+@pytest.mark.parametrize("run", [partial(minimize, history=3, bands=BANDS), minimize_adam])
 def test_an_optimiser_never_makes_the_host_wait(network, run):
     closure = objective(network)
     with NoCopies():

@@ -10,7 +10,7 @@ from render.style.history import FIRST, Pairs
 
 SHAPE = (3, 12, 10)
 UNKNOWNS = 3 * 12 * 10
-BANDS = Bands(SHAPE, torch.device("cpu"))
+BANDS = Bands(*SHAPE[1:], torch.device("cpu"))
 
 
 def curving(weights):

@@ -12,7 +12,7 @@ import torch
 from render.bench.machine import matrix_rate, wait
 from render.bench.problem import HISTORY, Problem
 from render.bench.rival import Rival
-from render.style.bands import Bands
+from render.style.bands import bands_of
 from render.style.lbfgs import minimize
 
 ROUNDS = 5
@@ -75,7 +75,7 @@ def pace(problem: Problem, rival: Rival) -> Pace:
     device = problem.canvas.device
     objective = problem.objective(problem.stylizer())
     start = problem.canvas.flatten(1)
-    bands = Bands(problem.canvas.shape, device)
+    bands = bands_of(*problem.canvas.shape[-2:], device)
 
     def ours(evaluations: int) -> float:
         wait(device)

@@ -7,7 +7,7 @@ band, instead of a single one, saves the optimiser a fourth to a third of its ev
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -24,22 +24,22 @@ class Bands:
     """Splits pictures of one size into bands; the first is the finest, whatever the size.
 
     Args:
-        shape: C×H×W of a picture, or more in front of it.
+        height: in pixels.
+        width: likewise.
         device: where the pictures are.
     """
 
-    def __init__(self, shape: Sequence[int], device: torch.device) -> None:
-        self._shape = tuple(shape[-3:])
-        height, width = shape[-2:]
-        down = torch.fft.fftfreq(height, device=device)[:, None]
-        across = torch.fft.rfftfreq(width, device=device)[None]
+    def __init__(self, height: int, width: int, device: torch.device) -> None:
+        self._size = height, width
+        # On the CPU, so that no device is waited for.
+        down, across = torch.fft.fftfreq(height)[:, None], torch.fft.rfftfreq(width)[None]
         frequency = (down.square() + across.square()).sqrt()
         lowest = min(_HIGHEST, _LEAST / min(height, width))
         octaves = torch.log2(_HIGHEST / frequency.clamp_min(lowest))
-        self._index = (octaves * PER_OCTAVE).clamp_min(0).ceil().long()
-        numbers = self._index.flatten()
-        self._order = numbers.argsort(stable=True)
-        self._sizes = torch.bincount(numbers).tolist()
+        index = (octaves * PER_OCTAVE).clamp_min(0).ceil().long()
+        self._index = index.to(device)
+        self._order = index.flatten().argsort(stable=True).to(device)
+        self._sizes = torch.bincount(index.flatten()).tolist()
 
     @property
     def count(self) -> int:
@@ -47,15 +47,21 @@ class Bands:
         return len(self._sizes)
 
     def energy(self, pictures: Tensor) -> Tensor:
-        """Energy of each band (B×`count`) of B pictures, B×N."""
-        spectrum = torch.fft.rfft2(pictures.view(-1, *self._shape))
+        """Energy of each band (B×`count`) of B pictures, B×N, N = channels · height · width."""
+        spectrum = torch.fft.rfft2(pictures.view(len(pictures), -1, *self._size))
         power = torch.view_as_real(spectrum).square().sum((1, 4)).flatten(1)
         parts = torch.split(power[:, self._order], self._sizes, 1)
         return torch.stack([part.sum(1) for part in parts], 1)
 
     def weigh(self, pictures: Tensor, weights: Tensor) -> Tensor:
         """Pictures (B×N) with each band multiplied by its weight (B×`count`): symmetric, linear."""
-        spectrum = torch.fft.rfft2(pictures.view(-1, *self._shape))
+        spectrum = torch.fft.rfft2(pictures.view(len(pictures), -1, *self._size))
         spectrum = spectrum * weights[:, self._index][:, None]
-        weighed: Tensor = torch.fft.irfft2(spectrum, s=self._shape[-2:])
+        weighed: Tensor = torch.fft.irfft2(spectrum, s=self._size)
         return weighed.view(pictures.shape)
+
+
+@lru_cache(maxsize=8)
+def bands_of(height: int, width: int, device: torch.device) -> Bands:
+    """The bands of a size, kept for the next picture of it."""
+    return Bands(height, width, device)

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from render.errors import EngineError
-from render.style.bands import Bands
+from render.style.bands import bands_of
 from render.style.budget import Budget
 from render.style.colour import Palette, blend_palettes, palette, repainted
 from render.style.guides import feather, without_overlap
@@ -164,7 +164,7 @@ class Stylizer:
                 None if clear is None else self._with_margin(clear),
             )
             first = self._with_margin(current).flatten(1)
-            bands = Bands(objective.shape, first.device)
+            bands = bands_of(*objective.shape[-2:], first.device)
             found = self.budget.minimize(
                 objective, first, share, pairs, warm=start is not None, bands=bands
             )
