@@ -99,6 +99,15 @@ def test_both_sides_of_a_jump_in_the_flow_are_a_motion_boundary():
     assert set(columns) == {29, 30}
 
 
+def test_motion_boundaries_can_be_trusted_but_occlusions_cannot():
+    stretched = still()
+    stretched[..., 0] = 0.2 * np.arange(60)
+    back = -stretched / 1.2
+    assert (reliability_mask(stretched, back)[:, :8] == 0).all()
+    assert (reliability_mask(stretched, back, boundaries=True)[:, :40] == 1).all()
+    assert (reliability_mask(stretched, stretched, boundaries=True)[:, 10:] == 0).all()
+
+
 @settings(deadline=None, max_examples=30, derandomize=True)
 @given(
     seed=st.integers(0, 1000),

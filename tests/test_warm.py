@@ -75,6 +75,16 @@ def test_the_way_to_an_anchor_is_followed_through_the_frames_between(motions):
     assert np.abs(found.target[shown] * 255 - (255 - pan[0][shown].astype(float))).mean() < 6
 
 
+def test_edges_of_what_moves_are_led_too(motions):
+    """What is not would jump in the last step: only there is it held to the anchor."""
+    after = CONTENT.copy()
+    after[20:50, 24:54] = CONTENT[20:50, 20:50]
+    near_by = Neighbour(after, 255 - after)
+    alone = warm_start(CONTENT, Links(near_by), None, motions).weight
+    led = warm_start(CONTENT, Links(near_by, bridge=Bridge(near_by, 0.01)), None, motions).weight
+    assert (led == 0).sum() < 0.7 * (alone == 0).sum()
+
+
 def test_efforts_are_told_by_what_a_frame_is_linked_to():
     previous = Neighbour(CONTENT, PAINTED)
     assert Links(previous).effort == "later"

@@ -40,14 +40,19 @@ class Motions:
         self._measure = flow
         self._flows: OrderedDict[bytes, FloatMap] = OrderedDict()
 
-    def along(self, frames: Sequence[Pixels]) -> Motion:
+    def along(self, frames: Sequence[Pixels], *, boundaries: bool = False) -> Motion:
         """The motion from the first of some frames to the last, step by step through all of them.
 
         Args:
             frames: H×W×3 each, at least two, each near the next.
+            boundaries: whether the motion is trusted where it changes steeply too, though a pixel or two
+                astray.
         """
         steps = [
-            Motion(self._flow(a, b), reliability_mask(self._flow(a, b), self._flow(b, a)))
+            Motion(
+                self._flow(a, b),
+                reliability_mask(self._flow(a, b), self._flow(b, a), boundaries=boundaries),
+            )
             for a, b in pairwise(frames)
         ]
         motion = steps[0]

@@ -16,7 +16,7 @@ SMOOTHING = 1 / 256
 BoolMap = npt.NDArray[np.bool_]
 
 
-def reliability_mask(flow: FloatMap, reverse: FloatMap) -> FloatMap:
+def reliability_mask(flow: FloatMap, reverse: FloatMap, *, boundaries: bool = False) -> FloatMap:
     """Reliability mask of a flow: 1 where it can be trusted, 0 where not, smoothed inward.
 
     The criteria and their numbers are those of Ruder et al., "Artistic Style Transfer for Videos"
@@ -33,6 +33,7 @@ def reliability_mask(flow: FloatMap, reverse: FloatMap) -> FloatMap:
     Args:
         flow: H×W×2, from the frame to the previous one, in pixels.
         reverse: H×W×2, from the previous frame to the frame.
+        boundaries: whether motion boundaries are reliable, against the paper.
 
     Returns:
         H×W in 0 to 1.
@@ -44,7 +45,9 @@ def reliability_mask(flow: FloatMap, reverse: FloatMap) -> FloatMap:
         raise EngineError(
             f"a reliability mask needs two flows of one size, not {flow.shape}, {reverse.shape}"
         )
-    unreliable = occlusions(flow, reverse) | motion_boundaries(flow) | outside_frame(flow)
+    unreliable = occlusions(flow, reverse) | outside_frame(flow)
+    if not boundaries:
+        unreliable |= motion_boundaries(flow)
     doubt = unreliable.astype(np.float32)
     # The blur of the zeros is exactly zero, so that the mask is exactly 1 away from all doubt.
     spread = cv2.GaussianBlur(doubt, (0, 0), SMOOTHING * max(doubt.shape))
