@@ -46,7 +46,7 @@ def test_defaults_are_those_of_the_design():
         "auto",
     )
     assert made.optimize.optimizer == "lbfgs"
-    assert (made.optimize.evaluations, made.optimize.warm_evaluations) == (300, 60)
+    assert (made.optimize.evaluations, made.optimize.warm_evaluations) == (300, 80)
     assert made.optimize.history == 20
     assert (made.temporal.warm_start, made.temporal.flow) == ("warped", "dis")
     assert made.temporal.weight == 20

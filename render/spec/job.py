@@ -31,7 +31,7 @@ PRESETS: dict[str, dict[str, dict[str, object]]] = {
     "preview": {"output": {"size": 256}, "optimize": {"evaluations": 80, "warm_evaluations": 20}},
     "standard": {},
     "fine": {
-        "optimize": {"evaluations": 600, "warm_evaluations": 120, "scale_factor": 1.4142},
+        "optimize": {"evaluations": 600, "warm_evaluations": 160, "scale_factor": 1.4142},
     },
 }
 """Defaults of each preset where they differ from ours."""
@@ -81,7 +81,7 @@ class Optimize(Model):
     several times the evaluations, and weights that recognise forms."""
     evaluations: PositiveInt = 300
     """Evaluations of loss and gradient for a frame that follows no other, shared out over the scales."""
-    warm_evaluations: PositiveInt = 60
+    warm_evaluations: PositiveInt = 80
     """Evaluations for a frame that starts from the previous one."""
     scales: (
         Literal["auto"]
