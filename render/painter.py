@@ -24,7 +24,7 @@ from render.motion.paths import Motions
 from render.motion.reliability import BoolMap
 from render.raft import load_raft
 from render.spec.job import Job
-from render.spec.stages import EFFORTS, gaps_back, stage_count, stage_evaluations
+from render.spec.stages import EFFORTS, Effort, gaps_back, stage_count, stage_evaluations
 from render.style.objective import Pull
 from render.style.pyramid import to_tensor
 from render.warm import Links, unit, warm_start
@@ -33,6 +33,8 @@ from render.weights import find_raft
 Pixels = npt.NDArray[np.uint8]
 FloatPixels = npt.NDArray[np.float32]
 
+NEW = 0.75
+"""A frame of which more than this share is new takes the evaluations of an anchor."""
 TRACE_POINTS = 32
 """Losses that are kept of a frame: a curve's worth, not a million frames' burden."""
 
@@ -137,18 +139,19 @@ class Painter:
         if self.job.temporal.warm_start == "none":
             links = None
         self._check(width, height, len(masks), stage, below, cold=links is None)
-        evaluations = (
-            evaluations or self._evaluations["first" if links is None else links.effort][stage]
-        )
+        effort: Effort = "first" if links is None else links.effort
         start, pull, still = None, None, None
         if below is not None:
             start = to_tensor(below, self.device)
         if links is not None:
             if alpha is None and not masks:  # which may change where the content does not
                 still = links.held(content)
-                if still.all():
-                    evaluations = 1  # to know the loss; nothing will move
             start, pull = self._warm_start(content, links, below, still)
+            if pull is not None and float((pull.mask == 0).float().mean()) > NEW:
+                effort = "anchor"
+        spend = evaluations or self._evaluations[effort][stage]
+        if still is not None and still.all():
+            spend = 1  # to know the loss; nothing will move
         found = self.stylizer.stylize(
             to_tensor(content, self.device),
             start,
@@ -161,7 +164,7 @@ class Painter:
             if alpha is None
             else mask_tensor(alpha, width, height, "the frame's alpha", self.device),
             seeds=[frame_seed(self.job.seed, index)],
-            evaluations=evaluations,
+            evaluations=spend,
             pairs=None if curvature is None else unpack_pairs(curvature),
         )
         loss = {name: float(value) for name, value in found.terms.items()}

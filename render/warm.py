@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from render.motion.carry import Carried, carry, led, nearest_first
-from render.motion.paths import Motions
-from render.motion.reliability import BoolMap
+from render.motion.paths import Motion, Motions
+from render.motion.reliability import BoolMap, unlike
 from render.motion.still import standing_still
+from render.motion.warp import warp
 from render.spec.stages import Effort
 
 Pixels = npt.NDArray[np.uint8]
@@ -117,7 +118,9 @@ def warm_start(content: Pixels, links: Links, below: Pixels | None, motions: Mot
     def carried(known: Neighbour, *, boundaries: bool = False) -> Carried:
         frames = (content, *known.between, known.content)
         motion = motions.along(frames, boundaries=boundaries)
-        return carry(unit(known.result), motion, links.level)
+        wrong = unlike(unit(content), warp(unit(known.content), motion.flow))
+        mask = np.where(wrong, np.float32(0), motion.mask)
+        return carry(unit(known.result), Motion(motion.flow, mask), links.level)
 
     aim = nearest_first([carried(known) for known in (links.previous, *links.earlier)])
     weight = 1.0

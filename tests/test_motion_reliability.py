@@ -11,6 +11,7 @@ from render.motion.reliability import (
     occlusions,
     outside_frame,
     reliability_mask,
+    unlike,
 )
 from render.sample import SampleClip
 
@@ -216,3 +217,14 @@ def test_the_mask_is_the_same_to_the_byte_whatever_the_number_of_threads():
 def test_flows_of_different_sizes_are_refused():
     with pytest.raises(EngineError, match="two flows of one size"):
         reliability_mask(still(), still(61))
+
+
+def test_noise_is_like_a_picture_and_another_light_is_not():
+    picture = np.random.default_rng(0).random((40, 60, 3), np.float32) * 0.5
+    noise = np.random.default_rng(1).normal(0, 0.03, picture.shape).astype(np.float32)
+    assert not unlike(picture, picture + noise).any()
+    assert unlike(picture, picture + 0.25).all()
+    half = picture.copy()
+    half[:, 30:] += 0.25
+    assert not unlike(picture, half)[:, :28].any()
+    assert unlike(picture, half)[:, 32:].all()

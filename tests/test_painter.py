@@ -87,6 +87,13 @@ def test_a_frame_after_another_is_started_from_it_with_the_small_budget(frames, 
     assert warm.loss.keys() == {"content", "style", "tv", "temporal"}
 
 
+def test_a_frame_that_is_nearly_all_new_has_more(frames, first):
+    dark = Links(Neighbour(frames[0] // 4, first.pixels))
+    bright = (frames[0] // 2 + 128).astype(np.uint8)
+    assert painter().paint(bright, dark).evaluations == 6
+    assert painter().paint(bright, dark, evaluations=3).evaluations == 3
+
+
 def test_a_frame_that_follows_another_stops_when_little_is_left_to_gain(frames, first):
     budget = {"evaluations": 40, "warm_evaluations": 40}
     patient, hasty = (painter(optimize={**budget, "warm_tolerance": each}) for each in (0, 0.9))

@@ -75,6 +75,14 @@ def test_the_way_to_an_anchor_is_followed_through_the_frames_between(motions):
     assert np.abs(found.target[shown] * 255 - (255 - pan[0][shown].astype(float))).mean() < 6
 
 
+def test_what_looks_otherwise_is_not_held_however_well_the_flow_finds_it(motions):
+    """In a flash all is brighter, and what was painted before has nothing to say about it."""
+    dim = (CONTENT // 3).astype(np.uint8)
+    found = warm_start(CONTENT, Links(Neighbour(dim, PAINTED)), None, motions)
+    bright = CONTENT.mean(axis=2) > 120
+    assert found.weight[..., 0][bright].mean() < 0.05
+
+
 def test_edges_of_what_moves_are_led_too(motions):
     """What is not would jump in the last step: only there is it held to the anchor."""
     after = CONTENT.copy()
