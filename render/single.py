@@ -162,14 +162,17 @@ def _paint(painter: Painter, frame: Frame) -> Pixels:
     """The frame after all its stages, as one that follows no other."""
     masks = read_masks(painter.job, frame.index)
     below: Pixels | None = None
+    curvature: bytes | None = None
     for stage in range(stage_count(painter.job)):
-        below = painter.paint(
+        painted = painter.paint(
             frame.pixels,
             index=frame.index,
             alpha=frame.alpha,
             masks=masks,
             stage=stage,
             below=below,
-        ).pixels
+            curvature=curvature,
+        )
+        below, curvature = painted.pixels, painted.curvature
     assert below is not None
     return below
