@@ -7,6 +7,7 @@ band, instead of a single one, saves the optimiser a fourth to a third of its ev
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import torch
@@ -55,10 +56,17 @@ class Bands:
 
     def weigh(self, pictures: Tensor, weights: Tensor) -> Tensor:
         """Pictures (B×N) with each band multiplied by its weight (B×`count`): symmetric, linear."""
+        return self.weigh_each(pictures, [weights])[0]
+
+    def weigh_each(self, pictures: Tensor, weights: Sequence[Tensor]) -> list[Tensor]:
+        """The same by several weights."""
         spectrum = torch.fft.rfft2(pictures.view(len(pictures), -1, *self._size))
-        spectrum = spectrum * weights[:, self._index][:, None]
-        weighed: Tensor = torch.fft.irfft2(spectrum, s=self._size)
-        return weighed.view(pictures.shape)
+        return [
+            torch.fft.irfft2(spectrum * each[:, self._index][:, None], s=self._size).view(
+                pictures.shape
+            )
+            for each in weights
+        ]
 
 
 @lru_cache(maxsize=8)
