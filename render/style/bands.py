@@ -2,7 +2,7 @@
 
 Losses on features of a convolutional network curve by one to two orders of magnitude less along fine
 detail than along broad areas. A first guess of the inverse curvature that has one number for each
-band, instead of a single one, saves the optimiser a fourth to a third of its evaluations.
+band, instead of a single one, saves the optimiser a tenth to a third of its evaluations.
 """
 
 from __future__ import annotations
