@@ -16,11 +16,12 @@ from render.spec.url import AnyPath
 from render.style.budget import Budget
 from render.style.keeping import Keeping
 from render.style.objective import Weights
+from render.style.pooling import Pooling
 from render.style.pyramid import resize, to_tensor
 from render.style.starts import Start
 from render.style.stylizer import Stylizer
 from render.style.targets import Binding, StylePicture, Styles
-from render.style.vgg import Pooling, Vgg
+from render.style.vgg import Vgg
 from render.weights import load_convolutions
 
 Pixels = npt.NDArray[np.uint8]

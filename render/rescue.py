@@ -55,6 +55,7 @@ class Rescuer:
         except DivergedError as error:
             model, said = {"precision": "float32"}, str(error)
         # Only here, where the error is gone, does nothing hold the failed attempt's tensors any more.
+        self._painter.forget()
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()

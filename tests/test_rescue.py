@@ -8,17 +8,27 @@ from render.painter import DivergedError, Painted
 from render.rescue import Rescuer
 
 
+class Settings:
+    """A painter of which the settings are all that matters, and what it was told to give up."""
+
+    def __init__(self, job):
+        self.job = job
+        self.forgotten = 0
+
+    def forget(self):
+        self.forgotten += 1
+
+
 @pytest.fixture
 def rescuer(video_job):
-    """Paints with the settings themselves for a painter."""
-    return Rescuer(video_job("model.precision=bfloat16", "optimize.history=9"), lambda job: job)
+    return Rescuer(video_job("model.precision=bfloat16", "optimize.history=9"), Settings)
 
 
 def failing(error, wrong):
-    def paint(job):
-        if wrong(job):
+    def paint(painter):
+        if wrong(painter.job):
             raise error
-        return Painted(None, job.optimize.history, {})
+        return Painted(None, painter.job.optimize.history, {})
 
     return paint
 
@@ -33,6 +43,7 @@ def test_a_frame_that_does_not_fit_is_painted_with_a_shorter_history(rescuer):
     painted, changed = rescuer.paint(paint)
     assert painted.evaluations == 2
     assert changed == {"optimize.history": 2}
+    assert rescuer._painter.forgotten == 1  # first, what it holds to be faster
     assert rescuer.paint(failing(None, lambda job: False))[1] == {}  # the next one as ever
 
 

@@ -18,7 +18,7 @@ def draw(*shape, seed=0):
 def pair(inputs=8, outputs=16):
     kernel = draw(outputs, inputs, 3, 3) / (3 * inputs**0.5)
     bias = torch.linspace(-1, 1, outputs).to(torch.bfloat16)
-    return Fused(kernel, bias), Plain(kernel, bias)
+    return convolution(kernel, bias, CPU, torch.bfloat16), Plain(kernel, bias)
 
 
 def outcome(convolve, x, **how):
@@ -38,13 +38,13 @@ def assert_same(found, expected):
 
 @fused
 @pytest.mark.parametrize("padding", [0, 1])
-@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("relu", ["none", "done"])
 def test_fused_features_and_gradients_are_those_of_torch(padding, relu):
     one, other = pair()
     x = draw(2, 8, 11, 14, seed=2)
     how = {"padding": padding, "relu": relu}
     found = outcome(one, x, **how)
-    assert (found[0].min() >= 0) == relu
+    assert (found[0].min() >= 0) == (relu == "done")
     assert_same(found, outcome(other, x, **how))
 
 
@@ -52,7 +52,7 @@ def test_fused_features_and_gradients_are_those_of_torch(padding, relu):
 def test_the_size_that_kernels_were_laid_out_for_changes_no_bit_of_another():
     """A worker that has painted another picture before must not paint this one otherwise."""
     pictures = [draw(*shape, seed=3) for shape in ((1, 8, 16, 16), (3, 8, 40, 25), (1, 8, 4, 4))]
-    how = {"padding": 1, "relu": True}
+    how = {"padding": 1, "relu": "done"}
     for x in pictures:
         fresh, plain = pair()
         expected = outcome(fresh, x, **how)
@@ -67,9 +67,9 @@ def test_the_size_that_kernels_were_laid_out_for_changes_no_bit_of_another():
 def test_a_sample_is_seen_alike_alone_and_in_a_batch():
     one, _ = pair()
     batch = draw(3, 8, 12, 12, seed=4)
-    together = one(batch, padding=1, relu=True)
+    together = one(batch, padding=1, relu="done")
     for number in range(3):
-        alone = one(batch[number : number + 1], padding=1, relu=True)
+        alone = one(batch[number : number + 1], padding=1, relu="done")
         assert torch.equal(alone[0], together[number])
 
 
@@ -78,9 +78,9 @@ def test_features_without_a_gradient_are_the_same():
     one, _ = pair()
     x = draw(1, 8, 12, 12, seed=5)
     with torch.no_grad():
-        alone = one(x, padding=1, relu=True)
+        alone = one(x, padding=1, relu="done")
     assert not alone.requires_grad
-    assert torch.equal(alone.float(), outcome(one, x, padding=1, relu=True)[0])
+    assert torch.equal(alone.float(), outcome(one, x, padding=1, relu="done")[0])
 
 
 def test_only_bfloat16_on_a_cpu_is_fused():

@@ -33,6 +33,7 @@ def filled(number, batch=2, history=6, bands=BANDS):
         s = noise(batch, seed)
         y = STEEP(s)
         pairs.push_and_solve(s, y, s)
+        pairs.renew()
     return pairs, s, y
 
 
@@ -97,4 +98,5 @@ def test_a_problem_alone_is_solved_like_one_among_others():
     for seed in range(2 * FIRST + 1):
         s = noise(3, seed)[:1]
         alone.push_and_solve(s, STEEP(s), s)
+        alone.renew()
     torch.testing.assert_close(solve(alone, y[:1]), solve(together, y)[:1])

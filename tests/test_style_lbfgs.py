@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from render.style.lbfgs import CARRIED, WINDOW, minimize
+from render.style.lbfgs import CARRIED, WINDOW, Searches, minimize
 
 
 def rosenbrock(points):
@@ -175,3 +175,18 @@ def test_whatever_it_begins_with_the_loss_never_rises():
     found = minimize(rosenbrock, starts(3), evaluations=25, bounds=(-5, 5), pairs=pairs)
     assert (found.trace.diff(dim=0) <= 0).all()
     assert (found.loss < 0.1 * found.trace[0]).all()
+
+
+def test_kept_searches_stay_within_their_room_and_the_longest_unused_goes():
+    kept, made = Searches(10), []
+
+    def get(kind, size):
+        kept.get(kind, size, lambda: made.append(kind))
+
+    for kind, size in (("a", 4), ("b", 4), ("a", 4), ("c", 5)):
+        get(kind, size)
+    assert (made, len(kept)) == (["a", "b", "c"], 2)
+    get("a", 4)  # was needed later than b
+    assert made == ["a", "b", "c"]
+    get("whole", 12)  # one is needed, however large
+    assert (made[-1], len(kept)) == ("whole", 1)

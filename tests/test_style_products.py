@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from render.style.products import products
+from render.style.products import products, with_products
 
 SHAPES = [(1, 3, 4, 5), (2, 8, 16, 16), (3, 5, 37, 29), (1, 4, 70, 70)]
 """Fewer positions than a part has, just one part, several with a rest, all sixteen."""
@@ -52,3 +52,20 @@ def test_a_sample_has_the_same_products_alone_and_in_a_batch(precision):
     batch = random((3, 8, 40, 40)).to(precision).contiguous(memory_format=torch.channels_last)
     alone = torch.cat([products(sample[None]) for sample in batch])
     torch.testing.assert_close(products(batch), alone, rtol=1e-6, atol=1e-4)
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+def test_features_that_go_on_bring_their_gradient_back_with_that_of_the_products(precision):
+    features = random((2, 8, 20, 20)).to(precision).contiguous(memory_format=torch.channels_last)
+    gradients = []
+    for how in (with_products, lambda x: (x, products(x))):
+        x = features.clone(memory_format=torch.preserve_format).requires_grad_()
+        onward, sums = how(x)
+        (gradient,) = torch.autograd.grad(
+            onward.square().sum() + sums.float().square().sum() / 1e4, x
+        )
+        gradients.append(gradient)
+    torch.testing.assert_close(
+        *gradients, rtol=1e-2 if precision == torch.bfloat16 else 1e-6, atol=1e-3
+    )
+    assert gradients[0].is_contiguous(memory_format=torch.channels_last)

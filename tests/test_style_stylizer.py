@@ -12,6 +12,7 @@ from render.errors import EngineError
 from render.style.budget import Budget
 from render.style.colour import palette
 from render.style.keeping import Keeping, luma
+from render.style.lbfgs import Searches
 from render.style.objective import Objective, Pull, Region, Weights
 from render.style.procedural import procedural_convolutions
 from render.style.pyramid import resize, to_tensor
@@ -96,6 +97,26 @@ def test_the_same_call_gives_the_same_bits(vgg):
     content = picture(64, 48, 0)
     first, second = (stylizer(vgg).stylize(content).pixels for _ in range(2))
     assert torch.equal(first, second)
+
+
+def test_a_kept_search_changes_no_bit_of_the_next_picture(vgg):
+    """On a GPU searches are kept with their recorded work; what they are given must all be renewed."""
+    kept, fresh = stylizer(vgg), stylizer(vgg)
+    kept._searches = Searches(1 << 30)
+    for seed in (1, 2, 3):
+        content, result = picture(64, 48, seed), picture(64, 48, seed + 10)
+        pull = Pull(result, torch.full((1, 1, 48, 64), seed / 3), content[:, :1] > 0.9)
+        start, pairs = content, None
+        for _ in range(2):
+            expected = fresh.stylize(content, start, pull, pairs=pairs, evaluations=9)
+            found = kept.stylize(content, start, pull, pairs=pairs, evaluations=9)
+            for own, other in ((found.pixels, expected.pixels), (found.pairs, expected.pairs)):
+                assert torch.equal(own, other)
+            start, pairs = expected.pixels, expected.pairs
+    assert len(kept._searches) == 2
+    assert torch.equal(kept.stylize(content).pixels, fresh.stylize(content).pixels)
+    kept.forget()
+    assert len(kept._searches) == 0
 
 
 def test_the_coarse_scale_is_painted_first(vgg):

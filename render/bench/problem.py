@@ -17,13 +17,13 @@ from render.spec.layers import Arch
 from render.spec.style import Content, Style
 from render.style.budget import Budget
 from render.style.objective import Objective, Region, Weights
+from render.style.pooling import Pooling
 from render.style.procedural import procedural_convolutions
 from render.style.pyramid import to_tensor
 from render.style.stylizer import MARGIN, Stylizer
 from render.style.targets import StylePicture, Styles
 from render.style.vgg import (
     Convolutions,
-    Pooling,
     Vgg,
     convolution_names,
     convolution_shapes,

@@ -19,7 +19,8 @@ from torch.nn import functional
 
 from render.spec.layers import layer_names
 from render.style.objective import Weights
-from render.style.vgg import Convolutions, Pooling
+from render.style.pooling import Pooling
+from render.style.vgg import Convolutions
 
 HISTORY = 100
 _NO_LIMIT = 1_000_000

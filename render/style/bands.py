@@ -39,8 +39,10 @@ class Bands:
         octaves = torch.log2(_HIGHEST / frequency.clamp_min(lowest))
         index = (octaves * PER_OCTAVE).clamp_min(0).ceil().long()
         self._index = index.to(device)
-        self._order = index.flatten().argsort(stable=True).to(device)
-        self._sizes = torch.bincount(index.flatten()).tolist()
+        # Of real and imaginary parts, which lie side by side.
+        parts = index.flatten().repeat_interleave(2)
+        self._order = parts.argsort(stable=True).to(device)
+        self._sizes = torch.bincount(parts).tolist()
 
     @property
     def count(self) -> int:
@@ -48,25 +50,30 @@ class Bands:
         return len(self._sizes)
 
     def energy(self, pictures: Tensor) -> Tensor:
-        """Energy of each band (B×`count`) of B pictures, B×N, N = channels · height · width."""
-        spectrum = torch.fft.rfft2(pictures.view(len(pictures), -1, *self._size))
-        power = torch.view_as_real(spectrum).square().sum((1, 4)).flatten(1)
-        parts = torch.split(power[:, self._order], self._sizes, 1)
-        return torch.stack([part.sum(1) for part in parts], 1)
+        """Energy of each band (…×B×`count`) of pictures, …×B×N, N = channels · height · width."""
+        power = torch.view_as_real(self._spectrum(pictures)).square().sum(-4).flatten(-3)
+        parts = torch.split(power[..., self._order], self._sizes, -1)
+        return torch.stack([part.sum(-1) for part in parts], -1)
 
     def weigh(self, pictures: Tensor, weights: Tensor) -> Tensor:
-        """Pictures (B×N) with each band multiplied by its weight (B×`count`): symmetric, linear."""
+        """Pictures (…×B×N) with each band multiplied by its weight (B×`count`): symmetric, linear."""
         return self.weigh_each(pictures, [weights])[0]
 
     def weigh_each(self, pictures: Tensor, weights: Sequence[Tensor]) -> list[Tensor]:
         """The same by several weights."""
-        spectrum = torch.fft.rfft2(pictures.view(len(pictures), -1, *self._size))
+        spectrum = self._spectrum(pictures)
         return [
             torch.fft.irfft2(spectrum * each[:, self._index][:, None], s=self._size).view(
                 pictures.shape
             )
             for each in weights
         ]
+
+    def _spectrum(self, pictures: Tensor) -> Tensor:
+        """…×B×channels×height×(width/2 + 1), complex."""
+        planes = pictures.view(*pictures.shape[:-1], -1, *self._size)
+        spectrum: Tensor = torch.fft.rfft2(planes)
+        return spectrum
 
 
 @lru_cache(maxsize=8)

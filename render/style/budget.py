@@ -10,7 +10,7 @@ from torch import Tensor
 
 from render.style.adam import minimize_adam
 from render.style.bands import Bands
-from render.style.lbfgs import FIRST_STEP, WARM_STEP, Closure, Minimum, minimize
+from render.style.lbfgs import FIRST_STEP, WARM_STEP, Closure, Minimum, Searches, minimize
 from render.style.pyramid import scale_sizes, share_evaluations
 from render.style.vgg import smallest_side
 
@@ -61,6 +61,7 @@ class Budget:
         *,
         warm: bool,
         bands: Bands | None = None,
+        kept: Searches | None = None,
     ) -> Minimum:
         """Run the optimiser; see `lbfgs.minimize`.
 
@@ -71,6 +72,7 @@ class Budget:
             pairs: curvature to begin with, which Adam has no use for.
             warm: whether the start is something better than a content or noise.
             bands: of the pictures.
+            kept: searches of earlier pictures.
         """
         tolerance = self.warm_tolerance if warm else self.tolerance
         if self.optimizer == "adam":
@@ -90,4 +92,5 @@ class Budget:
             first_step=WARM_STEP if warm else FIRST_STEP,
             pairs=pairs,
             bands=bands,
+            kept=kept,
         )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -20,6 +23,11 @@ DAMPING = 0.75
 fewer evaluations, but from noise the loss after 60 is 6% higher."""
 LIMIT = 3.5
 """Logarithm of the largest ratio to the mean of all bands that is believed."""
+_AT_ONCE = 4
+"""Slots that are looked at at once: more work in fewer pieces, for some memory."""
+_PARTS = 512
+"""Parts, at most, in which long inner products are taken on a GPU: as one they keep a few of its
+multiprocessors busy, and take four times as long."""
 
 
 class Pairs:
@@ -28,8 +36,11 @@ class Pairs:
     With displacements s and gradient changes y, H is built on γ·P, as plain L-BFGS is on γ alone.
     P, symmetric and positive definite, divides each band of frequency by a power of its curvature
     √(Σ|y|²/Σ|s|²), sums over that band and all pairs: the equilibration of Dauphin et al. (2015), for
-    bands instead of unknowns, from pairs that are there anyway. It is looked at after the
+    bands instead of unknowns, from pairs that are there anyway. `renew` looks at it after the
     first few, and again whenever their number has doubled.
+
+    `push_and_solve` changes what is here in place and decides nothing on the host, so that a CUDA
+    graph of it can be replayed.
 
     Attributes:
         history: m.
@@ -45,93 +56,120 @@ class Pairs:
         batch = like.shape[0]
         self.history = history
         self._bands = bands
-        # Both B×m×N; slots not in use hold zeros.
-        self._s, self._py = (like.new_zeros(batch, history, like.shape[1]) for _ in range(2))
+        # Both m×B×N; slots not in use hold zeros.
+        self._s, self._py = (like.new_zeros(history, *like.shape) for _ in range(2))
+        self._parts = _divisor(like.shape[1], _PARTS) if like.is_cuda else 1
         # Inner products of s, then y, in rows with s, then P·y, in columns. In float64: m×m numbers cost
         # nothing, and the triangular solves like it. Of s with y only those with a later y are kept.
         self._products = like.new_zeros(batch, 2 * history, 2 * history, dtype=torch.float64)
         self._weights = like.new_ones(batch, 1 if bands is None else bands.count)
         self.count = torch.zeros(batch, dtype=torch.int64, device=like.device)
         self._rows = torch.arange(batch, device=like.device)
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything."""
+        for of in (self._s, self._py, self._products, self.count):
+            of.zero_()
+        self._weights.fill_(1)
         self._pushes = 0
         self._next = FIRST
+        # Slots that may be in use, the first of the ring; on a GPU all, as a graph reads the same ones
+        # whenever it is replayed.
+        self._filled = self.history if self._s.is_cuda else min(1, self.history)
 
     def forget(self, which: Tensor) -> None:
         """Drop the history of the problems in `which` (B, bool)."""
-        self.count = torch.where(which, 0, self.count)
+        self.count.masked_fill_(which, 0)
 
     def newest(self, most: int) -> Tensor:
         """So many pairs of each problem (B×m×2×N), the oldest first; zeros before the first."""
         back = torch.arange(most, 0, -1, device=self.count.device)
         slot = (self.count[:, None] - back) % self.history
-        s, y = (of[self._rows[:, None], slot] for of in (self._s, self._py))
+        s, y = (of[slot, self._rows[:, None]] for of in (self._s, self._py))
         y = torch.stack([self._weigh(each, 1 / self._weights) for each in y.unbind(1)], 1)
         there = back <= self.count[:, None]
         return torch.stack((s, y), 2).where(there[:, :, None, None], 0.0)
 
     def push_and_solve(self, s: Tensor, y: Tensor, gradient: Tensor) -> Tensor:
-        """Take in the pairs with positive curvature and return H·gradient (B×N)."""
+        """Take in the pairs with positive curvature and return H·gradient (B×N).
+
+        `renew` is to be called as often.
+        """
         m, rows = self.history, self._rows
         sy = (s * y).sum(1)
         new = (sy > CURVATURE * (y * y).sum(1)) & (sy > 0)
         slot = torch.where(new, self.count % m, 0)
-        for ring, vector in ((self._s, s), (self._py, self._weigh(y, self._weights))):
-            ring[rows, slot] = torch.where(new[:, None], vector, ring[rows, slot])
+        both = torch.stack((y, gradient))
+        py, p_gradient = self._weigh(both, self._weights)
+        with _in_any_order():
+            for ring, vector in ((self._s, s), (self._py, py)):
+                ring[slot, rows] = torch.where(new[:, None], vector, ring[slot, rows])
+        of_y, of_gradient = self._with_all(both).unbind(1)
+        here = (torch.arange(2 * m, device=slot.device) == m + slot[:, None]) & new[:, None]
+        products = torch.where(here[:, :, None], of_y[:, None], self._products)
+        self._products.copy_(torch.where(here[:, None], of_y[:, :, None], products))
+        self.count += new
+        scale, combination = self._coefficients(of_gradient)
+        total: Tensor = scale[:, None] * p_gradient
+        for ring, part in zip((self._s, self._py), torch.split(combination, m, 1), strict=True):
+            used = part[:, None, : self._filled].to(total.dtype)
+            total += torch.bmm(used, ring[: self._filled].transpose(0, 1))[:, 0]
+        return total
+
+    def renew(self) -> None:
+        """Look at the curvature of bands anew, if that is due."""
         self._pushes += 1
-        of_y, of_gradient = self._with_all(torch.stack((y, gradient), dim=1)).unbind(1)
-        line = torch.where(new[:, None], of_y, self._products[rows, m + slot])
-        self._products[rows, m + slot] = line
-        self._products[rows, :, m + slot] = line
-        self.count = self.count + new
         if self._bands is not None and self._pushes == self._next:
             self._reweigh(self._bands)
             self._next *= AGAIN
-            of_gradient = self._with_all(gradient[:, None])[:, 0]
-        scale, combination = self._coefficients(of_gradient)
-        total = scale[:, None] * self._weigh(gradient, self._weights)
-        for ring, part in zip((self._s, self._py), torch.split(combination, m, 1), strict=True):
-            used = part[:, None, : self._filled].to(total.dtype)
-            total += torch.bmm(used, ring[:, : self._filled])[:, 0]
-        return total
-
-    @property
-    def _filled(self) -> int:
-        """Slots that may be in use, the first of the ring."""
-        return min(self._pushes, self.history)
+        self._filled = min(max(self._filled, self._pushes + 1), self.history)
 
     def _with_all(self, vectors: Tensor) -> Tensor:
-        """Inner products (B×r×2m, float64) of B×r×N vectors with every s, then every P·y."""
-        # In this order the long rows of both are read as they lie in memory.
-        parts = [torch.bmm(vectors, ring[:, : self._filled].mT) for ring in (self._s, self._py)]
-        empty = (0, self.history - self._filled)
-        return torch.cat([functional.pad(part.double(), empty) for part in parts], 2)
+        """Inner products (B×r×2m, float64) of r×B×N vectors with every s, then every P·y."""
+        return torch.cat([self._dots(vectors, ring) for ring in (self._s, self._py)], 2)
+
+    def _dots(self, vectors: Tensor, ring: Tensor) -> Tensor:
+        """Of r×B×N vectors with those in a ring's slots: B×r×m, float64; 0 with slots not in use."""
+        batch = vectors.shape[1]
+        # Parts of a problem are to `bmm` what problems are. In this order the long rows of both are read
+        # as they lie in memory.
+        these, those = (
+            of.reshape(len(of), batch * self._parts, -1).transpose(0, 1)
+            for of in (vectors, ring[: self._filled])
+        )
+        dots = torch.bmm(these, those.mT).double().view(batch, self._parts, len(vectors), -1).sum(1)
+        return functional.pad(dots, (0, self.history - self._filled))
 
     def _weigh(self, vectors: Tensor, weights: Tensor) -> Tensor:
+        """Any number of B×N vectors, or one, with each band multiplied by its weight (B×bands)."""
         return vectors if self._bands is None else self._bands.weigh(vectors, weights)
 
     def _reweigh(self, bands: Bands) -> None:
-        """Look at the curvature of each band anew and let P follow, a vector at a time."""
+        """Look at the curvature of each band anew and let P follow, a few slots at a time."""
+        slots = [
+            slice(n, min(n + _AT_ONCE, self._filled)) for n in range(0, self._filled, _AT_ONCE)
+        ]
         of_s, of_y = (
-            torch.stack([bands.energy(ring[:, n]) for n in range(self._filled)], 1)
-            for ring in (self._s, self._py)
+            torch.cat([bands.energy(ring[some]) for some in slots]) for ring in (self._s, self._py)
         )
-        of_y = of_y / self._weights[:, None].square()
+        of_y = of_y / self._weights.square()
         size = of_y.sum(2, keepdim=True)  # every pair counts the same
-        used = torch.arange(self._filled, device=size.device) < self.count[:, None]
+        used = torch.arange(self._filled, device=size.device)[:, None] < self.count
         seen = used[..., None] & (size > 0)
-        of_s, of_y = (torch.where(seen, of / size, 0.0).sum(1) for of in (of_s, of_y))
+        of_s, of_y = (torch.where(seen, of / size, 0.0).sum(0) for of in (of_s, of_y))
         known = (of_s > 0) & (of_y > 0)
         curvature = torch.where(known, of_y / of_s, 1.0).log() / 2
         curvature = (curvature - curvature.mean(1, keepdim=True)).clamp(-LIMIT, LIMIT)
-        old = self._weights
-        self._weights = torch.where(known, (-DAMPING * curvature).exp(), old)
+        old = self._weights.clone()
+        self._weights.copy_(torch.where(known, (-DAMPING * curvature).exp(), old))
         m = self.history
-        for n in range(self._filled):
-            y, py = bands.weigh_each(self._py[:, n], [1 / old, self._weights / old])
-            self._py[:, n] = py
-            line = torch.bmm(y[:, None], self._py[:, : n + 1].mT)[:, 0].double()
-            self._products[:, m + n, m : m + n + 1] = line
-            self._products[:, m : m + n + 1, m + n] = line
+        of_y_with_py = self._products[:, m:, m:]
+        for some in slots:
+            y, self._py[some] = bands.weigh_each(self._py[some], [1 / old, self._weights / old])
+            lines = self._dots(y, self._py)[:, :, : some.stop]
+            of_y_with_py[:, some, : some.stop] = lines
+            of_y_with_py[:, : some.stop, some] = lines.mT
 
     def _coefficients(self, dots: Tensor) -> tuple[Tensor, Tensor]:
         """H·g = γ·P·g + Σ c_i·v_i: returns γ (B) and c (B×2m), from v_i·g (B×2m).
@@ -167,6 +205,22 @@ class Pairs:
         combination.scatter_(1, order, torch.where(used, on_s[..., 0], 0.0))
         combination.scatter_(1, order + m, torch.where(used, on_y[..., 0], 0.0))
         return gamma.to(self._s.dtype), combination
+
+
+@contextmanager
+def _in_any_order() -> Iterator[None]:
+    """Writes go to places that differ: torch, told to be deterministic, need not sort them first."""
+    mode = torch.get_deterministic_debug_mode()
+    torch.set_deterministic_debug_mode(0)
+    try:
+        yield
+    finally:
+        torch.set_deterministic_debug_mode(mode)
+
+
+def _divisor(number: int, most: int) -> int:
+    """The largest divisor of `number` up to `most`."""
+    return next(part for part in range(most, 0, -1) if number % part == 0)
 
 
 def _permuted(matrix: Tensor, order: Tensor, used: Tensor) -> Tensor:

@@ -19,14 +19,16 @@ instead of 4m dependent passes. For pictures it begins with a curvature for each
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from typing import Protocol, Self, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from render.style.bands import Bands
 from render.style.history import Pairs
+from render.style.replay import repeatable
 
 Closure = Callable[[Tensor], tuple[Tensor, Tensor]]
 """Losses (B) and gradients (B×N) at points (B×N)."""
@@ -39,6 +41,8 @@ WARM_STEP = 0.002
 """Likewise from a point near its goal: there the longer one fails, an evaluation in eight lost."""
 CARRIED = 2
 """Curvature pairs that are given out for a search nearby: two were as good as twenty."""
+_VECTORS = 8
+"""Vectors of all unknowns that a search holds beside its history, about."""
 WINDOW = 5
 """Evaluations over which `tolerance` looks at the fall of the loss; a stage of a frame has but eight."""
 
@@ -77,6 +81,7 @@ def minimize(
     first_step: float = FIRST_STEP,
     pairs: Tensor | None = None,
     bands: Bands | None = None,
+    kept: Searches | None = None,
 ) -> Minimum:
     """Minimise B independent functions from `start` (B×N, float32 or float64).
 
@@ -92,49 +97,145 @@ def minimize(
         pairs: curvature to begin with, as another search gave it out; it is held to the same rules as
             its own.
         bands: of frequency, if the problems are pictures: the curvature is then guessed for each.
+        kept: searches of earlier problems, from which the work on closures that are `Kindred` goes on.
     """
-    known = Pairs(history, start, bands)
-    search = _Search(closure, start.clamp(*bounds), known, bounds, first_step, pairs)
-    trace = [search.loss]
+    given = None if pairs is None else pairs.shape[1]
+
+    def make() -> _Run:
+        known = Pairs(history, start, bands)
+        return _Run(_Search(closure, known, start, bounds, first_step, given), start.device)
+
+    if kept is None or not isinstance(closure, Kindred):
+        run = make()
+    else:
+        kind = (closure.kind, start.shape, history, bounds, first_step, given)
+        run = kept.get(kind, start.nbytes * (2 * history + _VECTORS), make)
+        if isinstance(run.search.closure, Kindred):
+            run.search.closure.become(closure)
+    search = run.search
+    run.begin(start, pairs)
+    trace = [search.loss.clone()]
     for evaluation in range(1, evaluations):
-        search.step()
-        trace.append(search.loss)
+        run.step()
+        search.pairs.renew()
+        trace.append(search.loss.clone())
         if tolerance > 0 and evaluation % WINDOW == 0:
             before = trace[evaluation - WINDOW]
             search.stopped |= before - search.loss <= tolerance * before
             if bool(search.stopped.all()):  # the only value read back, once in WINDOW evaluations
                 break
     newest = search.pairs.newest(min(CARRIED, history))
-    return Minimum(search.point, search.loss, torch.stack(trace), newest)
+    return Minimum(search.point.clone(), search.loss.clone(), torch.stack(trace), newest)
+
+
+@runtime_checkable
+class Kindred(Protocol):
+    """A closure whose place another of its kind can take."""
+
+    @property
+    def kind(self) -> Hashable:
+        """The same for those that differ in the numbers in their tensors alone."""
+
+    def become(self, other: Self) -> None:
+        """Take over the numbers of one of the same kind."""
+
+
+class Searches:
+    """Searches whose work is recorded, kept for the next problems of their kind.
+
+    Args:
+        room: bytes that they may take; those that were not needed for longest go.
+    """
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+        self._kept: dict[Hashable, tuple[int, _Run]] = {}
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def get(self, kind: Hashable, size: int, make: Callable[[], _Run]) -> _Run:
+        """That of this kind, which takes `size` bytes, or a new one."""
+        if kind in self._kept:
+            found = self._kept.pop(kind)
+        else:
+            # First, to make room for it.
+            while self._kept and size + sum(taken for taken, _ in self._kept.values()) > self._room:
+                del self._kept[next(iter(self._kept))]
+            found = size, make()
+        self._kept[kind] = found
+        return found[1]
+
+    def clear(self) -> None:
+        """Keep none."""
+        self._kept.clear()
+
+
+class _Run:
+    """A search and its work, recorded where that is done.
+
+    Not one object, which would hold itself: Python would free it, and its graphs, at any moment, be it
+    while another graph is recorded, which that would spoil.
+    """
+
+    def __init__(self, search: _Search, device: torch.device) -> None:
+        self.search = search
+        self.step = repeatable(search.step, device)
+        self._evaluate = repeatable(search.evaluate, device)
+
+    def begin(self, start: Tensor, pairs: Tensor | None) -> None:
+        """Make the first evaluation, with curvature to begin with, if there is any."""
+        self.search.reset(start, pairs)
+        self._evaluate()
 
 
 class _Search:
-    """The state of all problems between two evaluations; `step` makes one evaluation."""
+    """The state of all problems between two evaluations, which is changed in place."""
 
     def __init__(
         self,
         closure: Closure,
-        start: Tensor,
         known: Pairs,
+        like: Tensor,
         bounds: tuple[float, float],
         first_step: float,
-        pairs: Tensor | None,
+        given: int | None,
     ) -> None:
+        batch = like.shape[0]
         self.closure = closure
         self.first_step = first_step
         self.bounds = bounds
-        self.point = start
-        self.loss, self.gradient = closure(start)
-        batch = start.shape[0]
         self.pairs = known
-        self.stopped = torch.zeros(batch, dtype=torch.bool, device=start.device)
-        self.trials = torch.zeros(batch, dtype=torch.int64, device=start.device)
-        self.step_length = torch.ones(batch, dtype=start.dtype, device=start.device)
-        free = self._free_gradient(start, self.gradient)
-        newton = free
-        for pair in () if pairs is None else pairs.to(start).unbind(1):
-            newton = self.pairs.push_and_solve(pair[:, 0], pair[:, 1], free)
-        self.direction = self._onward(free, newton)
+        self.point, self.gradient, self.free, self.direction = (
+            torch.zeros_like(like) for _ in range(4)
+        )
+        self.loss, self.step_length = (like.new_zeros(batch) for _ in range(2))
+        self.stopped = torch.zeros(batch, dtype=torch.bool, device=like.device)
+        self.trials = torch.zeros(batch, dtype=torch.int64, device=like.device)
+        self._given = like.new_zeros(batch, given or 0, 2, like.shape[1])
+
+    def reset(self, start: Tensor, pairs: Tensor | None) -> None:
+        """Go to other first points, with this curvature to begin with."""
+        self.point.copy_(start.clamp(*self.bounds))
+        self.step_length.fill_(1)
+        self.stopped.zero_()
+        self.trials.zero_()
+        self.pairs.clear()
+        if pairs is not None:
+            self._given.copy_(pairs)
+        for _ in range(self._given.shape[1]):
+            self.pairs.renew()
+
+    def evaluate(self) -> None:
+        """Evaluate at the first points, and take in the curvature."""
+        loss, gradient = self.closure(self.point)
+        self.loss.copy_(loss)
+        self.gradient.copy_(gradient)
+        self.free.copy_(self._free_gradient(self.point, gradient))
+        newton = self.free
+        for pair in self._given.unbind(1):
+            newton = self.pairs.push_and_solve(pair[:, 0], pair[:, 1], self.free)
+        self.direction.copy_(self._onward(newton, self._steepest()))
 
     def _free_gradient(self, point: Tensor, gradient: Tensor) -> Tensor:
         """The gradient without the unknowns that it presses against their bound (Bertsekas 1982)."""
@@ -142,47 +243,43 @@ class _Search:
         pressed = ((point <= low) & (gradient > 0)) | ((point >= high) & (gradient < 0))
         return gradient.masked_fill(pressed, 0.0)
 
-    def _steepest(self, free: Tensor) -> Tensor:
+    def _steepest(self) -> Tensor:
         """Steepest descent of a modest length, for when no curvature is known."""
-        rms = free.square().mean(1, keepdim=True).sqrt()
-        return free * (-self.first_step / rms.clamp_min(torch.finfo(free.dtype).tiny))
+        rms = self.free.square().mean(1, keepdim=True).sqrt()
+        return self.free * (-self.first_step / rms.clamp_min(torch.finfo(rms.dtype).tiny))
 
-    def _onward(self, free: Tensor, newton: Tensor) -> Tensor:
+    def _onward(self, newton: Tensor, steepest: Tensor) -> Tensor:
         """From an accepted point: along H·gradient, where curvature is known."""
-        newton = torch.where(free == 0, 0.0, newton)
-        return torch.where((self.pairs.count == 0)[:, None], self._steepest(free), -newton)
+        newton = newton.masked_fill(self.free == 0, 0.0)
+        return torch.where((self.pairs.count == 0)[:, None], steepest, -newton)
 
     def step(self) -> None:
         """Try one point for every problem; accept it or shorten that problem's step."""
-        trial = (self.point + self.step_length[:, None] * self.direction).clamp(*self.bounds)
+        trial = (self.point + self.step_length[:, None] * self.direction).clamp_(*self.bounds)
         loss, gradient = self.closure(trial)
         displacement = trial - self.point
         slope = (self.gradient * displacement).sum(1)
         good = (loss <= self.loss + ARMIJO * slope) & (slope < 0) & ~self.stopped
         accepted = good[:, None]
 
-        free = self._free_gradient(trial, gradient)
         # Rejected problems put zeros in, which no test of curvature lets into the history.
         pair_s = torch.where(accepted, displacement, 0.0)
         pair_y = torch.where(accepted, gradient - self.gradient, 0.0)
         exhausted = ~good & (self.trials + 1 >= MAX_TRIALS)
         self.pairs.forget(exhausted)
-        newton = self.pairs.push_and_solve(pair_s, pair_y, free)
-        restart = self._steepest(self._free_gradient(self.point, self.gradient))
-        self.direction = torch.where(
-            accepted,
-            self._onward(free, newton),
-            torch.where(exhausted[:, None], restart, self.direction),
-        )
+        torch.where(accepted, self._free_gradient(trial, gradient), self.free, out=self.free)
+        newton = self.pairs.push_and_solve(pair_s, pair_y, self.free)
+        steepest = self._steepest()
+        onward = torch.where(accepted, self._onward(newton, steepest), self.direction)
+        torch.where(exhausted[:, None], steepest, onward, out=self.direction)
         shorter = self._shorter(loss, slope)
         # A restart halves its length for every time that it comes round.
-        self.step_length = torch.where(
-            good, 1.0, torch.where(exhausted, self.step_length * 2 ** (MAX_TRIALS - 1), shorter)
-        ).clamp(max=1.0)
-        self.trials = torch.where(good | exhausted, 0, self.trials + 1)
-        self.point = torch.where(accepted, trial, self.point)
-        self.gradient = torch.where(accepted, gradient, self.gradient)
-        self.loss = torch.where(good, loss, self.loss)
+        again = torch.where(exhausted, self.step_length * 2 ** (MAX_TRIALS - 1), shorter)
+        self.step_length.copy_(again.clamp(max=1.0).masked_fill(good, 1.0))
+        self.trials.add_(1).masked_fill_(good | exhausted, 0)
+        torch.where(accepted, trial, self.point, out=self.point)
+        torch.where(accepted, gradient, self.gradient, out=self.gradient)
+        torch.where(good, loss, self.loss, out=self.loss)
 
     def _shorter(self, loss: Tensor, slope: Tensor) -> Tensor:
         """Next step length after a failed trial: the minimum of the parabola through both losses."""

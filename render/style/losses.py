@@ -6,10 +6,13 @@ C channels, M = H·W positions. All are means, so that they do not grow with the
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
-from render.style.products import products
+from render.style.products import products, with_products
 
 
 def gram(features: Tensor, guide: Tensor | None = None) -> Tensor:
@@ -23,6 +26,12 @@ def gram(features: Tensor, guide: Tensor | None = None) -> Tensor:
     return products(features) / features.shape[2:].numel()
 
 
+def with_gram(features: Tensor) -> tuple[Tensor, Tensor]:
+    """The features, to go on with, and their `gram`; see `with_products`."""
+    features, sums = with_products(features)
+    return features, sums / features.shape[2:].numel()
+
+
 def gram_distance(matrix: Tensor, target: Tensor) -> Tensor:
     """Squared Frobenius distance Σ(G − A)² of B×C×C from C×C or B×C×C matrices; ibid., eq. 4."""
     return (matrix - target).square().sum((1, 2))
@@ -30,10 +39,26 @@ def gram_distance(matrix: Tensor, target: Tensor) -> Tensor:
 
 def content_distance(features: Tensor, target: Tensor, guide: Tensor | None = None) -> Tensor:
     """Mean squared difference of B×C×H×W features; Gatys et al. 2016, eq. 1 up to its constant."""
-    difference = _wide(features - target)
     if guide is not None:
+        difference = _wide(features - target)
         return (guide * difference).square().sum((1, 2, 3)) / features.shape[1]
-    return difference.square().mean((1, 2, 3))
+    squares: Tensor = _Squares.apply(features - target)
+    return squares / features.shape[1:].numel()
+
+
+class _Squares(torch.autograd.Function):
+    """Sum of squares of each sample, whose gradient keeps its precision and its layout in memory."""
+
+    @staticmethod
+    def forward(ctx: Any, numbers: Tensor) -> Tensor:  # noqa: ANN401 as torch has it
+        ctx.save_for_backward(numbers)
+        return _wide(numbers).square().sum((1, 2, 3))
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # noqa: ANN401
+        (numbers,) = ctx.saved_tensors
+        return numbers * (2 * gradient).to(numbers.dtype)[:, None, None, None]  # type: ignore[no-any-return]
 
 
 def spread(features: Tensor, guide: Tensor | None = None) -> Tensor:

@@ -22,9 +22,9 @@ its settings are made for. There it multiplies by 256, and pixels differ from ou
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 import torch
 from torch import Tensor
@@ -38,7 +38,7 @@ from render.style.losses import (
     summed_variation,
     total_variation,
 )
-from render.style.statistics import StyleTarget, Target, moments
+from render.style.statistics import StyleTarget, Target, moments, with_moments
 from render.style.vgg import Vgg
 
 Form = Literal["normalized", "neural-style"]
@@ -164,6 +164,26 @@ class Objective:
                 for name, share in self._shares(weights.style_layers).items()
             ]
 
+    @property
+    def kind(self) -> Hashable:
+        """The same for objectives of one stylizer that differ in their pictures alone."""
+        style = tuple(id(term.target) for term in self._style)
+        there = tuple(tensor is not None for tensor in self._numbers())
+        return id(self._vgg), id(self._weights), tuple(self.shape), style, there
+
+    def become(self, other: Self) -> None:
+        """Take over the pictures of another one of this kind, in place."""
+        for own, its in zip(self._numbers(), other._numbers(), strict=True):
+            if own is not None and its is not None:
+                own.copy_(its)
+
+    def _numbers(self) -> list[Tensor | None]:
+        """Whatever depends on the pictures."""
+        pull = (None, None) if self._pull is None else (self._pull.target, self._pull.mask)
+        content = [(term.target, term.factor, term.guide) for term in self._content]
+        style = [(term.factor, term.guide) for term in self._style]
+        return [*pull, self._fixed, *(part for term in content + style for part in term)]
+
     def _shares(self, layers: Mapping[str, float]) -> dict[str, float]:
         total = sum(layers.values()) if self._weights.form == "normalized" else 1.0
         return {name: weight / total for name, weight in layers.items() if weight > 0}
@@ -211,18 +231,23 @@ class Objective:
 
     def terms(self, pixels: Tensor) -> dict[str, Tensor]:
         """The weighted parts of the loss (B each) by name: content, style, tv, temporal."""
-        features = self._vgg.features(pixels)
+        style: list[Tensor] = []
+
+        def watch(name: str, features: Tensor) -> Tensor:
+            for term in self._style:
+                if term.layer == name:
+                    features, own = with_moments(features, term.target.loss, term.guide)
+                    style.append(term.factor * term.target.distance(own))
+            return features
+
+        features = self._vgg.features(pixels, watch)
         exact = self._weights.form == "neural-style"
         terms = {
             "content": _sum(
                 term.factor * content_distance(features[term.layer], term.target, term.guide)
                 for term in self._content
             ),
-            "style": _sum(
-                term.factor
-                * term.target.distance(moments(features[term.layer], term.target.loss, term.guide))
-                for term in self._style
-            ),
+            "style": _sum(style),
         }
         if self._weights.tv > 0:
             variation = (

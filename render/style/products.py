@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-_PARTS = 16
+_PARTS, _PARTS_ON_GPU = 16, 64
+"""Half-precision sums run over a sixteenth of the positions; over less on a GPU, to keep it busy."""
 _PART = 256
-"""Half-precision sums run over at most a sixteenth of the positions, but no fewer than these."""
+"""But over no fewer positions than these."""
 
 
 def products(features: Tensor) -> Tensor:
@@ -20,35 +21,56 @@ def products(features: Tensor) -> Tensor:
     add such products in float32, but round each sum to the precision of its factors; so the sum is
     taken in parts, and the parts are added in float32. The gradient has the features' own precision.
     """
+    return with_products(features)[1]
+
+
+def with_products(features: Tensor) -> tuple[Tensor, Tensor]:
+    """The features, to go on with, and their `products`.
+
+    What comes back from both as a gradient is then added while it is computed, instead of in a pass
+    over the features of its own. The features' is overwritten: they may go on to operations only that
+    hand out a gradient of their own making, as convolutions, pooling and ReLU do.
+    """
     return _Products.apply(features)  # type: ignore[no-any-return]
 
 
 class _Products(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, features: Tensor) -> Tensor:  # noqa: ANN401 as torch has it
+    def forward(ctx: Any, features: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ANN401 as torch has it
         ctx.save_for_backward(features)
-        rows = _rows(features)
-        if rows.dtype not in (torch.bfloat16, torch.float16):
-            return torch.bmm(rows.mT, rows)
-        batch, positions, channels = rows.shape
-        parts = max(1, min(_PARTS, positions // _PART))
-        even = positions // parts * parts
-        part = rows[:, :even].reshape(batch * parts, even // parts, channels)
-        total = torch.bmm(part.mT, part).float().view(batch, parts, channels, channels).sum(1)
-        if even < positions:
-            rest = rows[:, even:].float()
-            total = torch.baddbmm(total, rest.mT, rest)
-        return total
+        ctx.set_materialize_grads(False)
+        return features.view_as(features), _sums(_rows(features))
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # noqa: ANN401
+    def backward(
+        ctx: Any,  # noqa: ANN401
+        onward: Tensor | None,
+        gradient: Tensor | None,
+    ) -> Tensor | None:
         """(D + Dᵀ)·F, written as rows of positions so that it comes out channels-last."""
+        if gradient is None:
+            return onward
         (features,) = ctx.saved_tensors
         batch, channels, height, width = features.shape
         both = (gradient + gradient.mT).to(features.dtype)
-        rows = torch.bmm(_rows(features), both)
+        rows = _rows(features)
+        rows = torch.bmm(rows, both) if onward is None else _rows(onward).baddbmm_(rows, both)
         return rows.view(batch, height, width, channels).permute(0, 3, 1, 2)
+
+
+def _sums(rows: Tensor) -> Tensor:
+    if rows.dtype not in (torch.bfloat16, torch.float16):
+        return torch.bmm(rows.mT, rows)
+    batch, positions, channels = rows.shape
+    parts = max(1, min(_PARTS_ON_GPU if rows.is_cuda else _PARTS, positions // _PART))
+    even = positions // parts * parts
+    part = rows[:, :even].reshape(batch * parts, even // parts, channels)
+    total = torch.bmm(part.mT, part).float().view(batch, parts, channels, channels).sum(1)
+    if even < positions:
+        rest = rows[:, even:].float()
+        total = torch.baddbmm(total, rest.mT, rest)
+    return total
 
 
 def _rows(features: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from render.style.losses import gram, gram_distance
+from render.style.losses import gram, gram_distance, with_gram
 from render.style.roots import square_root, trace_of_root
 
 StyleLoss = Literal["gram", "covariance", "wasserstein"]
@@ -60,6 +60,16 @@ def moments(features: Tensor, loss: StyleLoss, guide: Tensor | None = None) -> M
     second = gram(wide, guide)
     mean = wide.mean((2, 3)) if guide is None else (wide * guide.square()).sum((2, 3))
     return Moments(second, mean)
+
+
+def with_moments(
+    features: Tensor, loss: StyleLoss, guide: Tensor | None = None
+) -> tuple[Tensor, Moments]:
+    """The features, to go on with, and their `moments`; see `with_products`."""
+    if loss == "gram" and guide is None:
+        features, second = with_gram(features)
+        return features, Moments(second)
+    return features, moments(features, loss, guide)
 
 
 def blend(parts: Sequence[Moments], shares: Sequence[float]) -> Moments:

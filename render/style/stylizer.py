@@ -15,6 +15,7 @@ from render.style.budget import Budget
 from render.style.colour import Palette, blend_palettes, palette, repainted
 from render.style.guides import feather, without_overlap
 from render.style.keeping import Keeping
+from render.style.lbfgs import Searches
 from render.style.objective import Objective, Pull, Region, Weights
 from render.style.pyramid import resize
 from render.style.starts import Start, seeded_noise, style_noise
@@ -24,6 +25,9 @@ from render.style.vgg import Vgg
 MARGIN = 8
 """Pixels painted beyond every edge and cut off again. A pixel at the edge of a network's input is
 seen by padded filters: left to itself it turns to noise, and its odd curvature slows L-BFGS down."""
+
+_KEPT = 8
+"""A GPU's memory over what may be held there to be faster with the next picture."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,16 @@ class Stylizer:
         self._keeping = keeping
         self._feather = feather
         self._palettes = styles.palettes()
+        self._searches = (
+            Searches(torch.cuda.get_device_properties(vgg.device).total_memory // _KEPT)
+            if vgg.device.type == "cuda"
+            else None
+        )
+
+    def forget(self) -> None:
+        """Give up the memory that is held to be faster with the next picture."""
+        if self._searches is not None:
+            self._searches.clear()
 
     def stylize(
         self,
@@ -166,7 +180,13 @@ class Stylizer:
             first = self._with_margin(current).flatten(1)
             bands = bands_of(*objective.shape[-2:], first.device)
             found = self.budget.minimize(
-                objective, first, share, pairs, warm=start is not None, bands=bands
+                objective,
+                first,
+                share,
+                pairs,
+                warm=start is not None,
+                bands=bands,
+                kept=self._searches if recolour is None else None,
             )
             canvas = found.point.view(objective.shape)
             margin = self._margin

@@ -6,7 +6,7 @@ and after each ReLU, the paddings differ, and everything below the deepest chose
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,8 +17,8 @@ from torch.nn import functional
 from render.errors import EngineError
 from render.spec.layers import BLOCKS, Arch, layer_names
 from render.style.convolution import convolution
+from render.style.pooling import Pooling, pooled, replicated
 
-Pooling = Literal["max", "average", "l2"]
 Padding = Literal["zeros", "replicate"]
 
 
@@ -126,11 +126,15 @@ class Vgg:
             )
         ]
 
-    def features(self, pixels: Tensor) -> Mapping[str, Tensor]:
+    def features(
+        self, pixels: Tensor, watch: Callable[[str, Tensor], Tensor] = lambda _, features: features
+    ) -> Mapping[str, Tensor]:
         """Features of the chosen layers.
 
         Args:
             pixels: B×3×H×W, RGB from 0 to 1.
+            watch: given each chosen layer's name and features as they come about; what it returns takes
+                their place.
 
         Returns:
             B×C×h×w by layer name, in the network's precision.
@@ -148,31 +152,21 @@ class Vgg:
         if self._zero is not None:
             pixels = functional.pad(pixels - self._zero, (1, 1, 1, 1)) + self._zero
         x = pixels.to(self.precision).contiguous(memory_format=torch.channels_last)
-        pending = False
+        left = False
         for index, (conv, convolve) in enumerate(self._steps):
             if index > 0 and conv.endswith("_1"):
-                x = _pooled(x, self._pooling)
-                x = functional.relu_(x) if pending else x
+                x = pooled(x, self._pooling, relu=left)
             padding = 0 if index == 0 and self._zero is not None else 1
             if padding and (self._replicate or index == 0):
-                x, padding = functional.pad(x, (1, 1, 1, 1), "replicate"), 0
+                x, padding = replicated(x), 0
             relu = "relu" + conv[4:]
             # The largest of four features stays the largest: a quarter of the ReLUs will do.
-            pending = self._pooling == "max" and conv in self._lasts and relu not in self.layers
-            x = convolve(x, padding=padding, relu=not pending and conv not in self.layers)
+            left = self._pooling == "max" and conv in self._lasts and relu not in self.layers
             if conv in self.layers:
-                features[conv] = x
-                x = x if pending else functional.relu(x)
+                features[conv] = x = watch(conv, convolve(x, padding=padding, relu="none"))
+                x = x if left else functional.relu(x)
+            else:
+                x = convolve(x, padding=padding, relu="left" if left else "done")
             if relu in self.layers:
-                features[relu] = x
+                features[relu] = x = watch(relu, x)
         return features
-
-
-def _pooled(x: Tensor, pooling: Pooling) -> Tensor:
-    """Half as many features each way."""
-    if pooling == "max":
-        return functional.max_pool2d(x, 2)
-    if pooling == "average":
-        return functional.avg_pool2d(x, 2)
-    # The small number keeps the slope finite where all four features are nought.
-    return (functional.avg_pool2d(x * x, 2) + 1e-8).sqrt()
