@@ -18,7 +18,7 @@ from render.assembly import Extras, Mask, build_stylizer, check_shape, mask_tens
 from render.curvature import pack_pairs, unpack_pairs
 from render.errors import EngineError
 from render.metrics import Comparison, Shown, compare
-from render.motion.detail import detail
+from render.motion.detail import detail, level_after
 from render.motion.flow import estimate_flow
 from render.motion.paths import Motions
 from render.motion.reliability import BoolMap
@@ -51,6 +51,7 @@ class Painted:
         warping: comparison with the frame before along the motion, after the last stage of a frame
             that was started along it; both frames as they are committed.
         curvature: for the next stage, what this one has learnt; see `pack_pairs`.
+        level: detail that the next frame is to keep; see `Neighbour`.
     """
 
     pixels: Pixels
@@ -59,6 +60,7 @@ class Painted:
     trace: tuple[tuple[int, float], ...] = ()
     warping: Comparison | None = None
     curvature: bytes | None = None
+    level: float | None = None
 
 
 class DivergedError(EngineError):
@@ -190,7 +192,17 @@ class Painter:
         learnt = None
         if found.pairs is not None and stage != self._last_stage:
             learnt = pack_pairs(found.pairs)
-        return Painted(pixels, found.evaluations, loss, sampled(found.trace[:, 0]), warping, learnt)
+        level = self._level(content, pixels, links if pull is not None else None)
+        trace = sampled(found.trace[:, 0])
+        return Painted(pixels, found.evaluations, loss, trace, warping, learnt, level)
+
+    def _level(self, content: Pixels, painted: Pixels, links: Links | None) -> float:
+        """The detail that the frames after this one are to keep."""
+        before = None if links is None else links.previous
+        if before is None or before.level is None:
+            return detail(unit(painted))
+        motion = self._motions.along((content, *before.between, before.content))
+        return level_after(before.level, unit(painted), motion.flow)
 
     def _check(
         self, width: int, height: int, masks: int, stage: int, below: Pixels | None, *, cold: bool
@@ -241,11 +253,6 @@ def sampled(trace: Tensor) -> tuple[tuple[int, float], ...]:
     """Evaluation, from 1, and loss at `TRACE_POINTS` places, the last among them."""
     steps = sorted({*range(0, len(trace), -(-len(trace) // TRACE_POINTS)), len(trace) - 1})
     return tuple((step + 1, float(f"{float(trace[step]):.5g}")) for step in steps)
-
-
-def picture_level(picture: Pixels) -> float:
-    """The detail of an H×W×3 picture, see `Links.level`."""
-    return detail(unit(picture))
 
 
 def frame_seed(seed: int, index: int) -> int:

@@ -118,7 +118,7 @@ def _timed(painter: Painter, content: Pixels, turn: int, evaluations: int) -> fl
     before = np.roll(content, SHIFT * (turn + 1), 1)
     begun = time.monotonic()
     painted = painter.paint(
-        content, Links(Neighbour(before, before), level=0.0), evaluations=evaluations
+        content, Links(Neighbour(before, before, level=0.0)), evaluations=evaluations
     )
     encode_png(painted.pixels, None)
     return time.monotonic() - begun

@@ -34,11 +34,13 @@ class Neighbour:
         content: H×W×3.
         result: its committed picture after the same stage, H×W×3.
         between: contents of the frames between, from the one that is being painted to this one.
+        level: detail that the frame after it is to keep, see `Painted`; `None`: its own.
     """
 
     content: Pixels
     result: Pixels
     between: tuple[Pixels, ...] = ()
+    level: float | None = None
 
 
 @dataclass(frozen=True)
@@ -60,14 +62,11 @@ class Links:
 
     Attributes:
         previous: the frame before, or of those before the nearest that there is.
-        level: detail that the chain began with and is to keep, as `picture_level` gives it for its
-            first frame after the same stage; `None`: that of `previous`.
         earlier: frames further back, the nearest first, for places that no nearer one shows.
         bridge: the frame that this one is led to.
     """
 
     previous: Neighbour
-    level: float | None = None
     earlier: Sequence[Neighbour] = ()
     bridge: Bridge | None = None
 
@@ -115,19 +114,19 @@ def warm_start(content: Pixels, links: Links, below: Pixels | None, motions: Mot
         motions: measures the motion.
     """
 
-    def carried(known: Neighbour, *, boundaries: bool = False) -> Carried:
+    def carried(known: Neighbour, *, ahead: bool = False) -> Carried:
         frames = (content, *known.between, known.content)
-        motion = motions.along(frames, boundaries=boundaries)
+        motion = motions.towards(frames) if ahead else motions.along(frames)
         wrong = unlike(unit(content), warp(unit(known.content), motion.flow))
         mask = np.where(wrong, np.float32(0), motion.mask)
-        return carry(unit(known.result), Motion(motion.flow, mask), links.level)
+        return carry(unit(known.result), Motion(motion.flow, mask), links.previous.level)
 
     aim = nearest_first([carried(known) for known in (links.previous, *links.earlier)])
     weight = 1.0
     if links.bridge is not None:
         # What is not led until the last frame jumps there, and one frame's motion boundaries are not the
         # other's: on a hand-held clip 2% of the pixels made 58% of a seam.
-        anchor = carried(links.bridge.anchor, boundaries=True)
+        anchor = carried(links.bridge.anchor, ahead=True)
         aim = led(aim, anchor, links.bridge.share)
         weight = max(1.0, LED_PULL * links.bridge.share)
     mask = aim.mask[..., None]

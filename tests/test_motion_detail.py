@@ -2,10 +2,11 @@
 
 import cv2
 import numpy as np
+import pytest
 from conftest import smooth_noise
 
 from render.metrics import sharpness
-from render.motion.detail import GAIN, detail, keep_detail
+from render.motion.detail import GAIN, detail, keep_detail, level_after
 from render.motion.warp import warp
 
 RNG = np.random.default_rng(4)
@@ -66,3 +67,18 @@ def test_the_result_stays_within_the_range_of_pixels():
     assert kept.dtype == np.float32
     assert kept.min() >= 0
     assert kept.max() <= 1
+
+
+def test_the_level_of_a_still_camera_stays_for_ever():
+    assert level_after(0.123, picture(), shift(0)) == 0.123
+
+
+def test_the_level_of_a_pan_becomes_that_of_what_came_into_view():
+    scene = RNG.random((48, 64, 3), np.float32)
+    own = detail(scene)
+    levels = [own / 3]
+    for _ in range(300):
+        levels.append(level_after(levels[-1], scene, shift(1)))
+    assert levels[0] < levels[100] < levels[-1]
+    assert levels[-1] == pytest.approx(own, rel=0.1)
+    assert level_after(own / 3, scene, shift(100)) == pytest.approx(own, rel=0.1)  # all is new

@@ -5,7 +5,7 @@ import pytest
 from conftest import smooth_noise
 
 from render.motion.flow import estimate_flow
-from render.motion.paths import Motion, Motions, compose
+from render.motion.paths import Motion, Motions, compose, met
 from render.motion.warp import warp
 from render.sample import SampleClip
 
@@ -53,6 +53,46 @@ def test_steps_along_the_sample_clip_are_near_its_true_motion():
     wrong = np.linalg.norm(motion.flow - clip.flow(6, 0), axis=2)
     assert np.median(wrong[motion.mask > 0.9]) < 1
     assert (motion.mask > 0.5).mean() > 0.3
+
+
+def swirl(strength):
+    """A smooth flow that differs from place to place."""
+    rows, columns = np.mgrid[:48, :64] / 10.0
+    return np.float32(strength) * np.stack([np.sin(rows), np.cos(columns)], 2).astype(np.float32)
+
+
+def test_a_flow_is_bent_to_the_inverse_of_the_way_back():
+    back = swirl(1.5)
+    bent = met(-back, back)  # nearly its inverse, but read off at the wrong places
+    there_and_back = compose(
+        Motion(bent, np.ones((48, 64), np.float32)), Motion(back, np.ones((48, 64), np.float32))
+    ).flow
+    wrong = compose(
+        Motion(-back, np.ones((48, 64), np.float32)), Motion(back, np.ones((48, 64), np.float32))
+    ).flow
+    inside = (slice(6, -6), slice(6, -6))
+    assert np.abs(there_and_back[inside]).mean() < 0.1 * np.abs(wrong[inside]).mean()
+
+
+def test_a_flow_that_is_no_inverse_at_all_stays_as_it_is():
+    back = moved(9).flow
+    np.testing.assert_array_equal(met(moved(2).flow, back), moved(2).flow)
+
+
+def test_what_is_carried_to_an_earlier_frame_comes_back_to_its_place():
+    clip = SampleClip(width=96, height=54, frames=24)
+    early, late = clip.frame(2), clip.frame(3)
+    motions = Motions(4)
+    back = motions.along((late, early))
+    lost = {}
+    for name, motion in (
+        ("along", motions.along((early, late), boundaries=True)),
+        ("towards", motions.towards((early, late))),
+    ):
+        returned = warp(warp(late.astype(np.float32) / 255, motion.flow), back.flow)
+        errors = ((returned - late / 255) ** 2).mean(2)
+        lost[name] = float((errors * back.mask).sum() / back.mask.sum())
+    assert lost["towards"] < 0.9 * lost["along"]
 
 
 @pytest.mark.parametrize(("kept", "measured"), [(1, 4), (2, 0)])

@@ -59,6 +59,7 @@ class Reply:
         changed: settings that were changed to get it, by key.
         source: digest of the file that the frame was read from, if that holds it alone.
         curvature: of a stage that was not the last, for the next one; see `Painted`.
+        level: detail that the next frame is to keep; see `Painted`.
     """
 
     frame: int
@@ -73,6 +74,7 @@ class Reply:
     changed: dict[str, object]
     source: str | None
     curvature: bytes | None
+    level: float | None
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,6 @@ class Task:
         between: contents of the frames from this one back to that, exclusive.
         earlier: likewise further frames of the chain, the nearest first.
         bridge: the frame that it is led to.
-        level: detail to be kept, see `Links`.
         unit: number of the unit that the frame belongs to.
         stage: which part of its evaluations to do.
         below: the frame after the stage before this one; `None` for the first.
@@ -101,7 +102,6 @@ class Task:
     between: Sequence[Pixels]
     earlier: Sequence[Neighbour | int]
     bridge: Bridge | None
-    level: float | None
     unit: int
     stage: int
     below: Pixels | None
@@ -198,7 +198,7 @@ class Worker:
         )
         # What the next frame starts from is what was committed: 8-bit pixels, as they are in the PNG.
         own.pop(frame.index, None)  # it may have been painted here before: now it is the newest
-        own[frame.index] = Neighbour(frame.pixels, painted.pixels)
+        own[frame.index] = Neighbour(frame.pixels, painted.pixels, level=painted.level)
         recent[line] = dict(list(own.items())[-self._keep :])
         data = encode_png(painted.pixels, frame.alpha)
         seconds = time.monotonic() - started
@@ -215,6 +215,7 @@ class Worker:
             changed,
             frame.digest,
             painted.curvature,
+            painted.level,
         )
 
     def paint_batch(self, task: BatchTask) -> BatchReply:
@@ -243,7 +244,7 @@ def _links(task: Task, chain: Neighbour | int, own: Mapping[int, Neighbour]) -> 
         FarmError: one of them is not there.
     """
     previous = replace(_given(chain, own), between=tuple(task.between))
-    return Links(previous, task.level, [_given(one, own) for one in task.earlier], task.bridge)
+    return Links(previous, [_given(one, own) for one in task.earlier], task.bridge)
 
 
 def _given(frame: Neighbour | int, own: Mapping[int, Neighbour]) -> Neighbour:

@@ -11,7 +11,7 @@ from render.farm.window import Window
 from render.materials import read_masks
 from render.media.frames import FrameError, Source
 from render.media.stills import decode_png
-from render.painter import Pixels, picture_level
+from render.painter import Pixels
 from render.plan import Unit
 from render.spec.job import Job
 from render.spec.stages import frames_kept, gaps_back
@@ -54,7 +54,6 @@ class Lane:
         self._job = job
         self._store = store
         self._window = Window(source, unit.whole)
-        self._level: tuple[int, float] | None = None
 
     @property
     def unit(self) -> Unit:
@@ -120,7 +119,6 @@ class Lane:
             between[::-1],
             tuple(reversed(old)),
             bridge,
-            None if before is None else self._chain_level(),
             unit.number,
             self.stage,
             None if self.stage == 0 else self._picture(index, self.stage - 1),
@@ -128,14 +126,11 @@ class Lane:
             self.attempt,
         )
 
-    def _chain_level(self) -> float | None:
-        """The detail of the first frame after this stage, which the others are to keep."""
-        first = self.turns.first()
-        if first is None:
-            return None
-        if self._level is None or self._level[0] != first:
-            self._level = first, picture_level(self._picture(first, self.stage))
-        return self._level[1]
+    def _level(self, frame: int) -> float | None:
+        """The detail that the frame after this one is to keep; `None`: an older version did not say."""
+        records, stages = self._store.records, self._store.stages
+        record = records[frame] if self.stage == self.unit.stages - 1 else stages[frame, self.stage]
+        return record.info.get("level")
 
     def _picture(self, frame: int, stage: int) -> Pixels:
         last = stage == self.unit.stages - 1
@@ -144,7 +139,7 @@ class Lane:
 
     def _neighbour(self, frame: int, between: tuple[Pixels, ...] = ()) -> Neighbour:
         content = self._window.frame(frame).pixels
-        return Neighbour(content, self._picture(frame, self.stage), between)
+        return Neighbour(content, self._picture(frame, self.stage), between, self._level(frame))
 
     def _contents(self, frames: Iterable[int]) -> tuple[Pixels, ...]:
         """Contents on the way from one frame to another; what cannot be read is passed over."""

@@ -19,6 +19,8 @@ STRONGEST = 1.0
 LUMA = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
 """Rec. 709 luma of gamma-coded RGB."""
 _RADIUS = 1.0
+_NEAR = 31
+"""Pixels, across, around one that came into view in which its detail is looked at."""
 
 
 def keep_detail(
@@ -86,6 +88,29 @@ def with_energy(picture: FloatMap, mask: FloatMap, wanted: float) -> FloatMap:
 def detail(picture: FloatMap) -> float:
     """Mean gradient energy of the luma of an H×W×3 picture, 0 to 1."""
     return float(energy_map(picture).mean(dtype=np.float64))
+
+
+def level_after(level: float, picture: FloatMap, flow: FloatMap) -> float:
+    """The level of the frames after one that was kept at `level`: what came into view has its own.
+
+    A still camera's level stays for ever; that of a pan is, once all has changed, that of what is seen
+    then, which the first frame's need not suit.
+
+    Args:
+        level: see `keep_detail`.
+        picture: H×W×3, 0 to 1, as it was painted.
+        flow: H×W×2, to the frame that it was carried from.
+    """
+    columns, rows = positions(flow)
+    height, width = columns.shape
+    beyond = (columns < 0) | (columns > width - 1) | (rows < 0) | (rows > height - 1)
+    if not beyond.any():
+        return level
+    near = cv2.dilate(beyond.astype(np.uint8), np.ones((_NEAR, _NEAR), np.uint8)) > 0
+    # The last row and column have but one of the two differences.
+    own = float(energy_map(picture)[:-1, :-1][near[:-1, :-1]].mean(dtype=np.float64))
+    share = float(beyond.mean())
+    return (1 - share) * level + share * own
 
 
 def energy_map(picture: FloatMap) -> FloatMap:

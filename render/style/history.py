@@ -65,13 +65,17 @@ class Pairs:
         self._weights = like.new_ones(batch, 1 if bands is None else bands.count)
         self.count = torch.zeros(batch, dtype=torch.int64, device=like.device)
         self._rows = torch.arange(batch, device=like.device)
-        self.clear()
+        self._begin()
 
     def clear(self) -> None:
         """Forget everything."""
-        for of in (self._s, self._py, self._products, self.count):
-            of.zero_()
-        self._weights.fill_(1)
+        if self._pushes > 0:
+            for of in (self._s, self._py, self._products, self.count):
+                of.zero_()
+            self._weights.fill_(1)
+            self._begin()
+
+    def _begin(self) -> None:
         self._pushes = 0
         self._next = FIRST
         # Slots that may be in use, the first of the ring; on a GPU all, as a graph reads the same ones
