@@ -9,13 +9,14 @@ from conftest import smooth_noise
 
 from render.assembly import Extras
 from render.errors import EngineError
+from render.motion.detail import detail
 from render.motion.flow import estimate_flow
 from render.motion.paths import Motions
 from render.motion.still import REACH
 from render.painter import Painter, frame_seed
 from render.spec.job import Job
 from render.spec.stages import stage_count
-from render.warm import Links, Neighbour, recolour
+from render.warm import Links, Neighbour, recolour, unit
 
 CPU = torch.device("cpu")
 SIZE = (64, 48)
@@ -336,3 +337,10 @@ def test_a_mask_that_changes_where_the_content_stands_still_is_painted(frames):
     before = bound.paint(frames[0], masks=[left]).pixels
     after = bound.paint(frames[0], Links(Neighbour(frames[0], before)), masks=[right]).pixels
     assert distance(after[:, 32:], before[:, 32:]) > 1
+
+
+def test_a_frame_says_what_detail_the_next_is_to_keep(frames, first):
+    assert first.level == pytest.approx(detail(unit(first.pixels)))
+    before = Links(Neighbour(frames[0], first.pixels, level=0.01))
+    assert painter().paint(frames[0], before).level == 0.01
+    assert painter().paint(frames[1], before).level != 0.01  # of what came into view, too

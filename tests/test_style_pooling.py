@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from render.style.pooling import pooled, replicated
+from render.style.pooling import kernels_work, pooled, replicated
 
 KERNELS = """
 import torch
@@ -51,6 +51,20 @@ def test_the_kernels_compute_what_torch_does():
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_without_a_compiler_for_them_torchs_own_are_used_and_it_is_said(monkeypatch):
+    kernels = pytest.importorskip("render.style.kernels")
+
+    def pool(x, *, largest, relu):
+        raise RuntimeError("Failed to find C compiler")
+
+    monkeypatch.setattr(kernels, "pool", pool)
+    kernels_work.cache_clear()
+    with pytest.warns(UserWarning, match="slower: Failed to find C compiler"):
+        assert not kernels_work(torch.device("cpu"))
+    assert not kernels_work(torch.device("cpu"))  # without a second attempt
+    kernels_work.cache_clear()
 
 
 def features(*shape):

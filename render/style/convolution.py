@@ -45,7 +45,7 @@ def convolution(
     # Channels-last is the layout that cuDNN's and oneDNN's matrix kernels want.
     kernel = kernel.to(device, precision, memory_format=torch.channels_last)
     bias = bias.to(device, precision)
-    if device.type == "cuda":
+    if device.type == "cuda" and torch.version.hip is None:
         return Fused(kernel, bias, _Cudnn)
     if device.type == "cpu" and precision == torch.bfloat16 and has_fused():
         return Fused(kernel, bias, _Packed)

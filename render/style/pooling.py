@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
+from functools import lru_cache
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
-from torch.utils._triton import has_triton
 
 Pooling = Literal["max", "average", "l2"]
 
@@ -24,10 +25,23 @@ def pooled(x: Tensor, pooling: Pooling, *, relu: bool) -> Tensor:
     if pooling == "l2":
         # The small number keeps the slope finite where all four features are nought.
         return (pooled(x * x, "average", relu=False) + 1e-8).sqrt()
-    if x.is_cuda and has_triton():
+    if x.is_cuda and kernels_work(x.device):
         return _Pooled.apply(x, pooling == "max", relu)  # type: ignore[no-any-return]
     y = functional.max_pool2d(x, 2) if pooling == "max" else functional.avg_pool2d(x, 2)
     return functional.relu_(y) if relu else y
+
+
+@lru_cache
+def kernels_work(device: torch.device) -> bool:
+    """Whether kernels of our own can be built for this GPU, which takes Triton and a C compiler."""
+    try:
+        from render.style import kernels  # noqa: PLC0415 - there may be no Triton
+
+        kernels.pool(torch.zeros(1, 8, 2, 2, device=device), largest=True, relu=True)
+    except Exception as error:
+        warnings.warn(f"torch's own pooling is used, which is slower: {error}", stacklevel=2)
+        return False
+    return True
 
 
 class _Pooled(torch.autograd.Function):
@@ -35,7 +49,7 @@ class _Pooled(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, largest: bool, relu: bool) -> Tensor:  # noqa: ANN401
-        from render.style import kernels  # noqa: PLC0415 - there may be no Triton
+        from render.style import kernels  # noqa: PLC0415
 
         ctx.shape = x.shape
         y, which = kernels.pool(x, largest=largest, relu=relu)
