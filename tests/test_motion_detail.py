@@ -71,6 +71,8 @@ def test_the_result_stays_within_the_range_of_pixels():
 
 def test_the_level_of_a_still_camera_stays_for_ever():
     assert level_after(0.123, picture(), shift(0)) == 0.123
+    noise = RNG.normal(0, 0.2, (48, 64, 2)).astype(np.float32)  # a sensor's, taken for motion
+    assert level_after(0.123, picture(), noise) == 0.123
 
 
 def test_the_level_of_a_pan_becomes_that_of_what_came_into_view():

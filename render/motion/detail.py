@@ -19,6 +19,8 @@ STRONGEST = 1.0
 LUMA = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
 """Rec. 709 luma of gamma-coded RGB."""
 _RADIUS = 1.0
+_MOVING = 0.1
+"""Pixels a frame from which on a side of the frame brings something into view."""
 _NEAR = 31
 """Pixels, across, around one that came into view in which its detail is looked at."""
 
@@ -101,6 +103,10 @@ def level_after(level: float, picture: FloatMap, flow: FloatMap) -> float:
         picture: H×W×3, 0 to 1, as it was painted.
         flow: H×W×2, to the frame that it was carried from.
     """
+    # Over a whole side: sensor noise alone moves single pixels, out of the frame, too.
+    inwards = (-flow[:, 0, 0], flow[:, -1, 0], -flow[0, :, 1], flow[-1, :, 1])
+    if max(float(side.mean()) for side in inwards) < _MOVING:
+        return level
     columns, rows = positions(flow)
     height, width = columns.shape
     beyond = (columns < 0) | (columns > width - 1) | (rows < 0) | (rows > height - 1)
