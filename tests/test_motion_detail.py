@@ -83,4 +83,5 @@ def test_the_level_of_a_pan_becomes_that_of_what_came_into_view():
         levels.append(level_after(levels[-1], scene, shift(1)))
     assert levels[0] < levels[100] < levels[-1]
     assert levels[-1] == pytest.approx(own, rel=0.15)
+    assert level_after(own / 3, scene, shift(0.3)) > own / 3  # slower than a pixel a frame
     assert level_after(own / 3, scene, shift(100)) == pytest.approx(own, rel=0.1)  # all is new

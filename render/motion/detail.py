@@ -107,11 +107,10 @@ def level_after(level: float, picture: FloatMap, flow: FloatMap) -> float:
     inwards = (-flow[:, 0, 0], flow[:, -1, 0], -flow[0, :, 1], flow[-1, :, 1])
     if max(float(side.mean()) for side in inwards) < _MOVING:
         return level
+    # Not `outside_frame`, to which half a pixel is nothing: a slow pan would bring nothing into view.
     columns, rows = positions(flow)
     height, width = columns.shape
     beyond = (columns < 0) | (columns > width - 1) | (rows < 0) | (rows > height - 1)
-    if not beyond.any():
-        return level
     near = cv2.dilate(beyond.astype(np.uint8), np.ones((_NEAR, _NEAR), np.uint8)) > 0
     # The last row and column have but one of the two differences.
     own = float(energy_map(picture)[:-1, :-1][near[:-1, :-1]].mean(dtype=np.float64))
