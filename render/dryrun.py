@@ -17,6 +17,7 @@ from render.spec.job import Job
 from render.study import Planned, plan_all
 
 MOST_ROWS = 40
+MOST_ANCHORS = 8
 """Units, or cells of a study, that are listed; all of them are in the data."""
 GAIN = 1.02
 """Speed-up over the row above from which a number of workers is worth a row."""
@@ -130,11 +131,10 @@ def _evaluations(job: Job, part: Part) -> int:
 def _units(one: Planned) -> Table:
     table = Table("unit", "shot", "frames", "count", "stages", "starts from", "is led to", box=None)
     for unit in one.plan.units[:MOST_ROWS]:
-        every = f" by {unit.frames.step}" if len(unit.frames) > 1 and unit.frames.step > 1 else ""
         table.add_row(
             str(unit.number),
             str(unit.shot),
-            f"{unit.frames[0]}-{unit.frames[-1]}{every}",
+            _frames(unit),
             str(len(unit.frames)),
             str(unit.stages),
             _start(unit),
@@ -143,12 +143,21 @@ def _units(one: Planned) -> Table:
     return table
 
 
+def _frames(unit: Unit) -> str:
+    frames = unit.frames
+    if unit.anchors:
+        listed = ", ".join(map(str, frames[:MOST_ANCHORS]))
+        return f"{listed} …" if len(frames) > MOST_ANCHORS else listed
+    every = f" by {unit.step}" if len(frames) > 1 and unit.step > 1 else ""
+    return f"{frames[0]}-{frames[-1]}{every}"
+
+
 def _start(unit: Unit) -> str:
     if not unit.chained:
         return "own content"
     if unit.after is not None:
         return f"frame {unit.after}"
-    return "previous frame" if unit.stride == 1 else "previous anchor"
+    return "previous anchor" if unit.anchors else "previous frame"
 
 
 def _cells(pairs: Sequence[tuple[Planned, Part]]) -> Table:

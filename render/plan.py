@@ -7,9 +7,11 @@ with it the same pixels, on one worker or on twenty.
 from __future__ import annotations
 
 import bisect
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -18,6 +20,7 @@ from render.errors import SourceError
 from render.media.images import ImageSource
 from render.media.source import MovingSource
 from render.motion.cuts import find_cuts
+from render.motion.unrest import noting
 from render.spec.job import Job
 from render.spec.media import VideoInput
 from render.spec.stages import Effort, stage_count
@@ -40,24 +43,24 @@ class Unit:
         frames: indices in the source, in the order of rendering.
         chained: whether each frame is started from the one before it.
         stages: in which each frame is painted.
-        stride: frames of the shot from one of these to the next; the motion over more than one is
-            put together from that of all between.
+        step: from a frame of the shot to the next.
+        anchors: whether these are a shot's anchors, which other units wait for; the motion from one to
+            the next is put together from that of all frames between.
         after: frame of another unit that the first one is started from.
         towards: frame of another unit, the one behind the last, that the last ones are led to.
         bridge: how many of the last ones.
-        awaited: whether other units need its frames.
     """
 
     number: int
     shot: int
-    frames: range
+    frames: Sequence[int]
     chained: bool
     stages: int = 1
-    stride: int = 1
+    step: int = 1
+    anchors: bool = False
     after: int | None = None
     towards: int | None = None
     bridge: int = 0
-    awaited: bool = False
 
     def needs(self, position: int) -> Iterator[int]:
         """Frames of other units that must be painted before the frame at a position."""
@@ -75,27 +78,24 @@ class Unit:
 
     def between(self, first: int, last: int) -> range:
         """Frames of the shot between two of it, exclusive."""
-        step = self.frames.step // self.stride
-        return range(first + step, last, step)
+        return range(first + self.step, last, self.step)
 
     @property
     def whole(self) -> range:
         """All frames of the shot that its painting looks at, from the first to the last."""
         first = self.frames[0] if self.after is None else self.after
         last = self.frames[-1] if self.towards is None else self.towards
-        return range(first, last + 1, self.frames.step // self.stride)
+        return range(first, last + 1, self.step)
 
     def chains(self, frame: int) -> bool:
         """Whether a frame is near enough to the others, and painted in time, to be held on to."""
-        return self.chained and self.stride == 1 and (frame in self.frames or frame == self.after)
+        return self.chained and not self.anchors and (frame in self.frames or frame == self.after)
 
     def effort(self, position: int) -> Effort:
         """What the frame at a position is to the others."""
         if not self.chained or (position == 0 and self.after is None):
             return "first"
-        if self.stride > 1:
-            return "anchor"
-        return "later"
+        return "anchor" if self.anchors else "later"
 
     def is_led(self, position: int) -> bool:
         """Whether the frame at a position is led to the one behind the last."""
@@ -147,7 +147,7 @@ class Plan:
             None if data["rate"] is None else Fraction(data["rate"]),
             tuple(range(*shot) for shot in data["shots"]),
             tuple(
-                Unit(number=number, **{**unit, "frames": range(*unit["frames"])})
+                Unit(number=number, **{**unit, "frames": _frames(unit["frames"])})
                 for number, unit in enumerate(data["units"])
             ),
         )
@@ -165,59 +165,78 @@ def plan_units(
     if isinstance(source, ImageSource):
         return Plan(fingerprints, None, (frames,), ())
     assert isinstance(job.input, VideoInput)
+    unrest: list[float] = []
+    thumbnails = noting(source.thumbnails(), unrest)
     if job.input.cuts is None:
-        starts = find_cuts(source.thumbnails(), source.rate)
+        starts = find_cuts(thumbnails if _has_anchors(job) else source.thumbnails(), source.rate)
     else:
         starts = _named_cuts(job.input.cuts, source)
-    ends = [0, *starts, len(frames)]
-    shots = tuple(frames[first:last] for first, last in pairwise(ends))
+        if _has_anchors(job):
+            deque(thumbnails, maxlen=0)
+    ends = list(pairwise([0, *starts, len(frames)]))
     units: list[Unit] = []
-    for shot, run in enumerate(shots):
-        units += _units_of_shot(job, shot, run, len(units))
+    for shot, (first, last) in enumerate(ends):
+        units += _units_of_shot(job, shot, frames[first:last], unrest[first:last], len(units))
+    shots = tuple(frames[first:last] for first, last in ends)
     return Plan(fingerprints, source.rate, shots, tuple(units))
 
 
-def _units_of_shot(job: Job, shot: int, frames: range, number: int) -> Iterator[Unit]:
+def _has_anchors(job: Job) -> bool:
+    return job.temporal.warm_start != "none" and job.temporal.parallel == "anchors"
+
+
+def _units_of_shot(
+    job: Job, shot: int, frames: range, unrest: Sequence[float], number: int
+) -> Iterator[Unit]:
     temporal = job.temporal
-    if temporal.warm_start == "none":
-        runs, chained = chunks(frames), False
-    elif temporal.parallel == "anchors":
-        yield from anchored(shot, frames, temporal.segment or SEGMENT, temporal.bridge, number)
+    if _has_anchors(job):
+        longest = temporal.segment or SEGMENT
+        yield from anchored(shot, frames, unrest, longest, temporal.bridge, number)
         return
-    else:
-        runs, chained = split(frames, temporal.segment), True
+    chained = temporal.warm_start != "none"
+    runs = split(frames, temporal.segment) if chained else chunks(frames)
     for n, run in enumerate(runs):
-        yield Unit(number + n, shot, run, chained, stage_count(job))
+        yield Unit(number + n, shot, run, chained, stage_count(job), frames.step)
 
 
-def anchored(shot: int, frames: range, longest: int, bridge: int, number: int) -> Iterator[Unit]:
+def anchored(
+    shot: int, frames: range, unrest: Sequence[float], longest: int, bridge: int, number: int
+) -> Iterator[Unit]:
     """A shot as a chain of anchors and the segments between them, which run side by side.
 
-    The first unit is the anchors: the shot's first frame and every n-th after it. Each further unit
-    is a segment less its anchor. It is started from that and led to the next.
+    The first unit is the anchors: the shot's first frame, and some of the others, evenly spaced but for
+    an eighth of a segment, by which each is moved to the calmest frame there. What two segments
+    disagree in shows where something turns or is uncovered, and nothing can lead the one to the other.
+    Each further unit is a segment less its anchor. It is started from that and led to the next.
 
     Args:
         shot: its number.
         frames: of the shot.
+        unrest: of each of them; see `noting`.
         longest: most frames of a segment, its anchor included.
         bridge: how many frames of each segment, at most, are led to the next anchor.
         number: of the first unit.
     """
-    segments = -(-len(frames) // longest)
-    if segments == 1:
-        yield Unit(number, shot, frames, chained=True)
+    if len(frames) <= longest:
+        yield Unit(number, shot, frames, chained=True, step=frames.step)
         return
+    reach = longest // 8
+    segments = -(-len(frames) // (longest - 2 * reach))
     stride = -(-len(frames) // segments)
-    anchors = frames[::stride]
-    yield Unit(number, shot, anchors, chained=True, stride=stride, awaited=True)
-    for n, anchor in enumerate(anchors):
-        inner = frames[n * stride + 1 : (n + 1) * stride]
+    anchors = [0]
+    for even in range(stride, len(frames), stride):
+        near = range(even - reach, min(even + reach + 1, len(frames)))
+        anchors.append(min(near, key=lambda n: (unrest[n], abs(n - even))))
+    chain = partial(Unit, shot=shot, chained=True, step=frames.step)
+    yield chain(number, frames=tuple(frames[n] for n in anchors), anchors=True)
+    for first, behind in pairwise([*anchors, len(frames)]):
+        inner = frames[first + 1 : behind]
         if not inner:
             continue
         number += 1
-        towards = anchors[n + 1] if n + 1 < len(anchors) else None
+        towards = frames[behind] if behind < len(frames) else None
         led = 0 if towards is None else min(bridge, len(inner))
-        yield Unit(number, shot, inner, chained=True, after=anchor, towards=towards, bridge=led)
+        yield chain(number, frames=inner, after=frames[first], towards=towards, bridge=led)
 
 
 def with_batches(job: Job, plan: Plan, source: ImageSource) -> Plan:
@@ -257,10 +276,15 @@ def split(shot: range, longest: int | None) -> Iterator[range]:
 
 
 def _unit_data(unit: Unit) -> dict[str, Any]:
-    data = {**vars(unit), "frames": _ends(unit.frames)}
+    frames = unit.frames
+    data = {**vars(unit), "frames": _ends(frames) if isinstance(frames, range) else {"at": frames}}
     del data["number"]
     return data
 
 
 def _ends(frames: range) -> list[int]:
     return [frames.start, frames.stop, frames.step]
+
+
+def _frames(data: list[int] | dict[str, list[int]]) -> Sequence[int]:
+    return tuple(data["at"]) if isinstance(data, dict) else range(*data)

@@ -202,7 +202,7 @@ class _Game:
 def _longest(part: Part) -> float:
     """The longest chain of steps in which each needs the one before, or is in one worker's hands."""
     ends: dict[int, float] = {}
-    for unit in sorted(part.plan.units, key=lambda unit: not unit.awaited):
+    for unit in sorted(part.plan.units, key=lambda unit: not unit.anchors):
         before = [0.0] * unit.stages
         for position, frame in enumerate(unit.frames):
             now = max((ends[needed] for needed in unit.needs(position)), default=0.0)

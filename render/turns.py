@@ -86,7 +86,7 @@ class Turns:
 
     def earlier(self, gaps: Sequence[int]) -> list[int]:
         """Frames so many before the next one that have left this stage, but for its predecessor."""
-        step = self.unit.frames.step
+        step = self.unit.step
         found = [frame for gap in gaps if self.unit.chains(frame := self.frame - gap * step)]
         before = self.predecessor()
         return [frame for frame in found if frame != before and not self.missing(frame)]
@@ -169,4 +169,4 @@ def in_order(units: Sequence[Unit]) -> list[Unit]:
     """
     if not any(unit.chained for unit in units):
         return list(units)
-    return sorted(units, key=lambda unit: (not unit.awaited, -len(unit.frames)))
+    return sorted(units, key=lambda unit: (not unit.anchors, -len(unit.frames)))

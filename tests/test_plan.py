@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from conftest import smooth_noise
 from hypothesis import given
@@ -54,19 +55,19 @@ def test_long_shots_are_cut_where_the_job_says_so(video_job):
 
 @given(
     start=st.integers(0, 50),
-    count=st.integers(1, 500),
     step=st.integers(1, 4),
     longest=st.integers(2, 60),
     bridge=st.integers(1, 80),
+    unrest=st.lists(st.integers(0, 9), min_size=1, max_size=500),
 )
-def test_anchors_and_segments_partition_a_shot(start, count, step, longest, bridge):
-    shot = range(start, start + count * step, step)
-    units = list(anchored(3, shot, longest, bridge, number=7))
+def test_anchors_and_segments_partition_a_shot(start, step, longest, bridge, unrest):
+    shot = range(start, start + len(unrest) * step, step)
+    units = list(anchored(3, shot, unrest, longest, bridge, number=7))
     assert sorted(frame for unit in units for frame in unit.frames) == list(shot)
     assert [unit.number for unit in units] == list(range(7, 7 + len(units)))
     anchors, *segments = units
     assert anchors.frames[0] == shot[0]
-    assert anchors.awaited == bool(segments)
+    assert anchors.anchors == bool(segments)
     for unit in segments:
         assert len(unit.frames) < longest
         assert unit.after == unit.frames[0] - step
@@ -80,13 +81,35 @@ def test_anchors_and_segments_partition_a_shot(start, count, step, longest, brid
 
 
 def test_a_shot_that_fits_into_one_segment_is_a_chain():
-    assert list(anchored(0, range(32), 32, 16, 0)) == [Unit(0, 0, range(32), chained=True)]
+    assert list(anchored(0, range(32), [0] * 32, 32, 16, 0)) == [
+        Unit(0, 0, range(32), chained=True)
+    ]
 
 
-def test_anchors_of_a_shot_are_evenly_spaced():
-    units = list(anchored(0, range(200), 32, 16, 0))
-    assert units[0].frames == range(0, 200, 29)
-    assert [len(unit.frames) for unit in units] == [7, 28, 28, 28, 28, 28, 28, 25]
+def test_anchors_of_a_still_shot_are_evenly_spaced():
+    units = list(anchored(0, range(200), [0] * 200, 32, 16, 0))
+    assert units[0].frames == tuple(range(0, 200, 23))
+    assert [len(unit.frames) for unit in units] == [9, *[22] * 8, 15]
+
+
+def test_an_anchor_is_the_calmest_frame_near_its_place():
+    unrest = [1.0] * 60
+    unrest[16], unrest[20], unrest[25], unrest[40] = 0.0, 2.0, 0.5, 3.0
+    anchors, *_ = anchored(0, range(60), unrest, 32, 16, 0)
+    assert anchors.frames == (0, 16, 39)
+
+
+def test_anchors_of_a_clip_avoid_its_turmoil(video_job, tmp_path):
+    """The quiet frames come first, then everything moves about at random."""
+    moving = np.random.default_rng(4).integers(0, 255, (6, 64, 64, 3), np.uint8)
+    frames = [smooth_noise(64, 64, 3)] * 25 + list(moving) + [smooth_noise(64, 64, 3)] * 29
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    for n, frame in enumerate(frames):
+        Image.fromarray(frame).save(folder / f"{n:03}.png")
+    job = video_job(f"input.path={folder}", "input.cuts=[]", "temporal.parallel=anchors")
+    anchors, *_ = make_plan(job).units
+    assert anchors.frames == (0, 20, 40)
 
 
 def test_frames_without_a_warm_start_do_not_wait_for_each_other(video_job):

@@ -107,7 +107,7 @@ def test_frames_that_do_not_follow_each_other_wait_for_nothing(notes):
     assert turns.ended()
 
 
-ANCHORS, *SEGMENTS = anchored(0, range(0, 30), 10, 4, 0)
+ANCHORS, *SEGMENTS = anchored(0, range(0, 30), [0] * 30, 12, 4, 0)
 
 
 def test_a_segment_waits_for_its_anchor_and_starts_from_it(notes):

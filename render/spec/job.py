@@ -132,8 +132,8 @@ class Temporal(Model):
     """Stages of a frame in `waves`, each with at least 8 of the `warm_evaluations`; fewer where those
     do not suffice."""
     segment: Annotated[int, Field(ge=2)] | None = None
-    """Longest run of frames that one worker renders in order. With `anchors`: frames of a segment,
-    empty for 32. Else longer shots are cut into runs that start afresh, which shows as a jump; empty:
+    """Longest run of frames that one worker renders in order. With `anchors`: most frames of a
+    segment, empty for 32; the calmest frames are looked for to cut it at. Else longer shots are cut into runs that start afresh, which shows as a jump; empty:
     a shot is never cut."""
     bridge: Annotated[int, Field(ge=1)] = 16
     """With `anchors`: so many frames at the end of each segment are led to the next anchor, step by
