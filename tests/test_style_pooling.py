@@ -83,6 +83,29 @@ def test_what_is_negative_after_pooling_becomes_nought_if_wanted():
     assert torch.equal(pooled(x, "max", relu=True), functional.max_pool2d(x, 2).relu())
 
 
+@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("shape", [(2, 16, 8, 6), (1, 3, 2, 2), (1, 8, 9, 6)])
+def test_in_half_precision_each_gradient_goes_to_one_of_the_largest(precision, shape):
+    x = features(*shape).clamp_min(0).to(precision)
+    x[:, :2, :2, :2] = x[0, 0, 0, 0]  # four equal ones
+    x = x.contiguous(memory_format=torch.channels_last).requires_grad_()
+    y = pooled(x, "max", relu=True)
+    expected = functional.max_pool2d(x.double(), 2)
+    assert y.dtype == precision
+    assert y.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(y.double(), expected)
+    towards = 1 + torch.rand(y.shape, dtype=torch.float64).to(precision)
+    (gradient,) = torch.autograd.grad(y, x, towards)
+    height, width = (side // 2 * 2 for side in shape[2:])
+    four, chosen = (
+        functional.unfold(each.double()[:, :, :height, :width], 2, stride=2).unflatten(1, (-1, 4))
+        for each in (x.detach(), gradient)
+    )
+    assert ((chosen != 0).sum(2) == (expected > 0).flatten(2)).all()
+    assert torch.equal(chosen.sum(2), torch.where(expected > 0, towards, 0.0).flatten(2).double())
+    assert (four[chosen != 0] == four.amax(2, keepdim=True).expand_as(four)[chosen != 0]).all()
+
+
 def test_padding_repeats_the_edges_and_its_gradient_agrees_with_differences():
     x = features(2, 3, 4, 5).requires_grad_()
     assert torch.equal(replicated(x), functional.pad(x, (1, 1, 1, 1), "replicate"))

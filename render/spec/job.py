@@ -133,8 +133,8 @@ class Temporal(Model):
     do not suffice."""
     segment: Annotated[int, Field(ge=2)] | None = None
     """Longest run of frames that one worker renders in order. With `anchors`: most frames of a
-    segment, empty for 32; the calmest frames are looked for to cut it at. Else longer shots are cut into runs that start afresh, which shows as a jump; empty:
-    a shot is never cut."""
+    segment, empty for 32; anchors are the calmest frames near their places. Else longer shots are cut
+    into runs that start afresh, which shows as a jump; empty: a shot is never cut."""
     bridge: Annotated[int, Field(ge=1)] = 16
     """With `anchors`: so many frames at the end of each segment are led to the next anchor, step by
     step. Fewer than 16 show as a jump."""

@@ -12,10 +12,13 @@ from torch.nn import functional
 
 _ONE = [1, 1]
 _ALIGNED = 16
+HALF = 2
+"""Bytes of a number in half precision."""
 
 Relu = Literal["none", "done", "left"]
 """What becomes of negative features: nothing; they become 0, and so does their gradient; or whatever is
-fastest, because who takes them makes 0 of them and of their gradient."""
+fastest, because who takes them makes 0 of them and of their gradient, but that in half precision, where
+pooling compares bit patterns, none is negative."""
 
 
 class Convolution(Protocol):
@@ -69,7 +72,8 @@ class Plain:
     def __call__(self, x: Tensor, *, padding: int, relu: Relu) -> Tensor:
         """See `Convolution`."""
         y = functional.conv2d(x, self._kernel, self._bias, padding=padding)
-        return functional.relu_(y) if relu == "done" else y
+        half = y.dtype.itemsize == HALF and relu == "left"
+        return functional.relu_(y) if half or relu == "done" else y
 
 
 class Fused:
