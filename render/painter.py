@@ -18,7 +18,7 @@ from render.assembly import Extras, Mask, build_stylizer, check_shape, mask_tens
 from render.curvature import pack_pairs, unpack_pairs
 from render.errors import EngineError
 from render.metrics import Comparison, Shown, compare
-from render.motion.detail import detail, level_after
+from render.motion.detail import Detail, seen
 from render.motion.flow import estimate_flow
 from render.motion.paths import Motions
 from render.motion.reliability import BoolMap
@@ -51,7 +51,7 @@ class Painted:
         warping: comparison with the frame before along the motion, after the last stage of a frame
             that was started along it; both frames as they are committed.
         curvature: for the next stage, what this one has learnt; see `pack_pairs`.
-        level: detail that the next frame is to keep; see `Neighbour`.
+        detail: what is known of the detail that paintings have; see `Neighbour`.
     """
 
     pixels: Pixels
@@ -60,7 +60,7 @@ class Painted:
     trace: tuple[tuple[int, float], ...] = ()
     warping: Comparison | None = None
     curvature: bytes | None = None
-    level: float | None = None
+    detail: Detail | None = None
 
 
 class DivergedError(EngineError):
@@ -192,17 +192,9 @@ class Painter:
         learnt = None
         if found.pairs is not None and stage != self._last_stage:
             learnt = pack_pairs(found.pairs)
-        level = self._level(content, pixels, links if pull is not None else None)
+        detail = _detail(content, pixels, None if pull is None else links)
         trace = sampled(found.trace[:, 0])
-        return Painted(pixels, found.evaluations, loss, trace, warping, learnt, level)
-
-    def _level(self, content: Pixels, painted: Pixels, links: Links | None) -> float:
-        """The detail that the frames after this one are to keep."""
-        before = None if links is None else links.previous
-        if before is None or before.level is None:
-            return detail(unit(painted))
-        motion = self._motions.along((content, *before.between, before.content))
-        return level_after(before.level, unit(painted), motion.flow)
+        return Painted(pixels, found.evaluations, loss, trace, warping, learnt, detail)
 
     def _check(
         self, width: int, height: int, masks: int, stage: int, below: Pixels | None, *, cold: bool
@@ -247,6 +239,14 @@ class Painter:
         return (
             torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].to(self.device)
         )
+
+
+def _detail(content: Pixels, painted: Pixels, links: Links | None) -> Detail:
+    """What the chain knows of the detail of paintings after a frame."""
+    known = None if links is None else links.previous.detail
+    if known is None or known.expected(unit(content)) is None:
+        return seen(unit(content), unit(painted))
+    return known
 
 
 def sampled(trace: Tensor) -> tuple[tuple[int, float], ...]:

@@ -117,9 +117,7 @@ def _timed(painter: Painter, content: Pixels, turn: int, evaluations: int) -> fl
     """Seconds of painting a frame that follows another, which it has not seen before."""
     before = np.roll(content, SHIFT * (turn + 1), 1)
     begun = time.monotonic()
-    painted = painter.paint(
-        content, Links(Neighbour(before, before, level=0.0)), evaluations=evaluations
-    )
+    painted = painter.paint(content, Links(Neighbour(before, before)), evaluations=evaluations)
     encode_png(painted.pixels, None)
     return time.monotonic() - begun
 

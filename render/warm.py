@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from render.motion.carry import Carried, carry, led, nearest_first
+from render.motion.detail import Detail
 from render.motion.paths import Motion, Motions
 from render.motion.reliability import BoolMap, unlike
 from render.motion.still import standing_still
@@ -34,13 +35,13 @@ class Neighbour:
         content: H×W×3.
         result: its committed picture after the same stage, H×W×3.
         between: contents of the frames between, from the one that is being painted to this one.
-        level: detail that the frame after it is to keep, see `Painted`; `None`: its own.
+        detail: what its chain knows of the detail that paintings have; `None`: nothing.
     """
 
     content: Pixels
     result: Pixels
     between: tuple[Pixels, ...] = ()
-    level: float | None = None
+    detail: Detail | None = None
 
 
 @dataclass(frozen=True)
@@ -113,13 +114,15 @@ def warm_start(content: Pixels, links: Links, below: Pixels | None, motions: Mot
         below: the frame after the stage before; `None`: this is the first.
         motions: measures the motion.
     """
+    detail = links.previous.detail
+    wanted = None if detail is None else detail.expected(unit(content))
 
     def carried(known: Neighbour, *, ahead: bool = False) -> Carried:
         frames = (content, *known.between, known.content)
         motion = motions.towards(frames) if ahead else motions.along(frames)
         wrong = unlike(unit(content), warp(unit(known.content), motion.flow))
         mask = np.where(wrong, np.float32(0), motion.mask)
-        return carry(unit(known.result), Motion(motion.flow, mask), links.previous.level)
+        return carry(unit(known.result), Motion(motion.flow, mask), wanted)
 
     aim = nearest_first([carried(known) for known in (links.previous, *links.earlier)])
     weight = 1.0

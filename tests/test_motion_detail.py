@@ -6,7 +6,7 @@ import pytest
 from conftest import smooth_noise
 
 from render.metrics import sharpness
-from render.motion.detail import GAIN, detail, keep_detail, level_after
+from render.motion.detail import GAIN, energy_map, keep_detail, seen
 from render.motion.warp import warp
 
 RNG = np.random.default_rng(4)
@@ -20,6 +20,14 @@ def picture():
 
 def shift(dx):
     return np.full((48, 64, 2), (dx, 0), np.float32)
+
+
+def detail(values):
+    return float(energy_map(values).mean(dtype=np.float64))
+
+
+def everywhere(value):
+    return np.full((48, 64), value, np.float32)
 
 
 def energy(values):
@@ -37,13 +45,13 @@ def test_a_warp_by_half_a_pixel_gets_back_the_detail_that_it_lost():
 def test_a_chain_goes_a_little_towards_its_level_from_either_side_and_stays_there():
     original = picture() * 0.5 + 0.25
     level = detail(original)
-    gained = keep_detail(original, original, shift(0), ALL, 2 * level)
+    gained = keep_detail(original, original, shift(0), ALL, everywhere(2 * level))
     assert abs(detail(gained) / level - GAIN) < 0.01
-    near = keep_detail(original, original, shift(0), ALL, 1.03 * level)
+    near = keep_detail(original, original, shift(0), ALL, everywhere(1.03 * level))
     assert abs(detail(near) / level - 1.03) < 0.01
-    there = keep_detail(original, original, shift(0), ALL, level)
+    there = keep_detail(original, original, shift(0), ALL, everywhere(level))
     assert np.abs(there - original).max() < 1e-5
-    softened = keep_detail(original, original, shift(0), ALL, level / 2)
+    softened = keep_detail(original, original, shift(0), ALL, everywhere(level / 2))
     assert abs(detail(softened) / level - 1 / GAIN) < 0.01
 
 
@@ -69,19 +77,43 @@ def test_the_result_stays_within_the_range_of_pixels():
     assert kept.max() <= 1
 
 
-def test_the_level_of_a_still_camera_stays_for_ever():
-    assert level_after(0.123, picture(), shift(0)) == 0.123
-    noise = RNG.normal(0, 0.2, (48, 64, 2)).astype(np.float32)  # a sensor's, taken for motion
-    assert level_after(0.123, picture(), noise) == 0.123
+def test_what_is_expected_of_the_frame_in_which_it_was_seen_is_what_is_there():
+    content, painting = picture(), cv2.GaussianBlur(picture(), (0, 0), 0.6)
+    expected = seen(content, painting).expected(content)
+    assert expected.shape == (48, 64)
+    assert expected.mean() == pytest.approx(detail(painting), rel=1e-4)
 
 
-def test_the_level_of_a_pan_becomes_that_of_what_came_into_view():
-    scene = np.random.default_rng(0).random((48, 64, 3), np.float32)
-    own = detail(scene)
-    levels = [own / 3]
-    for _ in range(300):
-        levels.append(level_after(levels[-1], scene, shift(1)))
-    assert levels[0] < levels[100] < levels[-1]
-    assert levels[-1] == pytest.approx(own, rel=0.15)
-    assert level_after(own / 3, scene, shift(0.3)) > own / 3  # slower than a pixel a frame
-    assert level_after(own / 3, scene, shift(100)) == pytest.approx(own, rel=0.1)  # all is new
+def test_a_painting_of_finer_content_is_expected_to_be_finer():
+    """Strokes everywhere, and forms where the content has some."""
+    strokes = RNG.normal(0, 0.03, (48, 64, 3)).astype(np.float32)
+    content = smooth_noise(64, 48, seed=5) / np.float32(255)
+    content[:, 32:] = picture()[:, 32:]
+    known = seen(content, content * 0.7 + 0.1 + strokes)
+    finer = 0.5 * content + 0.5 * picture()
+    assert known.base > 0.5 * detail(strokes)
+    assert known.slope == pytest.approx(0.49, rel=0.15)
+    actual = detail(finer * 0.7 + 0.1 + strokes)
+    assert known.expected(finer).mean() == pytest.approx(actual, rel=0.1)
+
+
+def test_a_frame_that_is_nearly_flat_says_nothing_of_the_scene_that_fades_in():
+    black = np.full((48, 64, 3), 0.01, np.float32)
+    painting = picture()
+    known = seen(black, painting)
+    assert known.expected(painting) is None
+    assert known.expected(black).mean() == pytest.approx(detail(painting), rel=1e-4)
+    known = seen(painting, painting)
+    assert known.expected(0.1 * painting) is None
+    assert known.expected(0.9 * painting) is not None
+
+
+def test_nothing_is_expected_to_be_negative():
+    content = picture()
+    content[:, 32:] = 0.5
+    known = seen(content, content[:, ::-1])  # detail where the content has none
+    assert known.slope == 0
+    assert known.base > 0
+    known = seen(content, (content - 0.5) * np.linspace(0, 1, 64, dtype=np.float32)[::-1, None])
+    assert known.base >= 0
+    assert known.slope > 0

@@ -9,7 +9,7 @@ from conftest import smooth_noise
 
 from render.assembly import Extras
 from render.errors import EngineError
-from render.motion.detail import detail
+from render.motion.detail import seen
 from render.motion.flow import estimate_flow
 from render.motion.paths import Motions
 from render.motion.still import REACH
@@ -339,8 +339,14 @@ def test_a_mask_that_changes_where_the_content_stands_still_is_painted(frames):
     assert distance(after[:, 32:], before[:, 32:]) > 1
 
 
-def test_a_frame_says_what_detail_the_next_is_to_keep(frames, first):
-    assert first.level == pytest.approx(detail(unit(first.pixels)))
-    before = Links(Neighbour(frames[0], first.pixels, level=0.01))
-    assert painter().paint(frames[0], before).level == 0.01
-    assert painter().paint(frames[1], before).level != 0.01  # of what came into view, too
+def test_a_chain_goes_by_the_detail_of_its_first_frame(frames, first):
+    assert first.detail == seen(unit(frames[0]), unit(first.pixels))
+    before = Links(Neighbour(frames[0], first.pixels, detail=first.detail))
+    assert painter().paint(frames[1], before).detail == first.detail
+
+
+def test_a_chain_that_fades_in_goes_by_the_detail_of_the_scene(frames, first):
+    black = np.zeros_like(frames[0])
+    before = Links(Neighbour(black, first.pixels, detail=seen(unit(black), unit(first.pixels))))
+    scene = painter().paint(frames[0], before)
+    assert scene.detail == seen(unit(frames[0]), unit(scene.pixels))

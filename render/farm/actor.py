@@ -17,6 +17,7 @@ from render.materials import Materials
 from render.media.frames import Frame
 from render.media.stills import encode_png
 from render.metrics import Comparison
+from render.motion.detail import Detail
 from render.painter import Painter, Pixels
 from render.rescue import Rescuer
 from render.settle import settle
@@ -59,7 +60,7 @@ class Reply:
         changed: settings that were changed to get it, by key.
         source: digest of the file that the frame was read from, if that holds it alone.
         curvature: of a stage that was not the last, for the next one; see `Painted`.
-        level: detail that the next frame is to keep; see `Painted`.
+        detail: see `Painted`.
     """
 
     frame: int
@@ -74,7 +75,7 @@ class Reply:
     changed: dict[str, object]
     source: str | None
     curvature: bytes | None
-    level: float | None
+    detail: Detail | None
 
 
 @dataclass(frozen=True)
@@ -198,7 +199,7 @@ class Worker:
         )
         # What the next frame starts from is what was committed: 8-bit pixels, as they are in the PNG.
         own.pop(frame.index, None)  # it may have been painted here before: now it is the newest
-        own[frame.index] = Neighbour(frame.pixels, painted.pixels, level=painted.level)
+        own[frame.index] = Neighbour(frame.pixels, painted.pixels, detail=painted.detail)
         recent[line] = dict(list(own.items())[-self._keep :])
         data = encode_png(painted.pixels, frame.alpha)
         seconds = time.monotonic() - started
@@ -215,7 +216,7 @@ class Worker:
             changed,
             frame.digest,
             painted.curvature,
-            painted.level,
+            painted.detail,
         )
 
     def paint_batch(self, task: BatchTask) -> BatchReply:

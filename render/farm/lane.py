@@ -11,6 +11,7 @@ from render.farm.window import Window
 from render.materials import read_masks
 from render.media.frames import FrameError, Source
 from render.media.stills import decode_png
+from render.motion.detail import Detail
 from render.painter import Pixels
 from render.plan import Unit
 from render.spec.job import Job
@@ -126,11 +127,12 @@ class Lane:
             self.attempt,
         )
 
-    def _level(self, frame: int) -> float | None:
-        """The detail that the frame after this one is to keep; `None`: an older version did not say."""
+    def _detail(self, frame: int) -> Detail | None:
+        """What a frame's chain knows of the detail of paintings; an older version did not say."""
         records, stages = self._store.records, self._store.stages
         record = records[frame] if self.stage == self.unit.stages - 1 else stages[frame, self.stage]
-        return record.info.get("level")
+        known = record.info.get("detail")
+        return None if known is None else Detail(**known)
 
     def _picture(self, frame: int, stage: int) -> Pixels:
         last = stage == self.unit.stages - 1
@@ -139,7 +141,7 @@ class Lane:
 
     def _neighbour(self, frame: int, between: tuple[Pixels, ...] = ()) -> Neighbour:
         content = self._window.frame(frame).pixels
-        return Neighbour(content, self._picture(frame, self.stage), between, self._level(frame))
+        return Neighbour(content, self._picture(frame, self.stage), between, self._detail(frame))
 
     def _contents(self, frames: Iterable[int]) -> tuple[Pixels, ...]:
         """Contents on the way from one frame to another; what cannot be read is passed over."""

@@ -156,8 +156,8 @@ class Lanes:
         }
         if reply.warping is not None:
             about["warping"] = asdict(reply.warping)
-        if reply.level is not None:
-            about["level"] = reply.level
+        if reply.detail is not None:
+            about["detail"] = asdict(reply.detail)
         if reply.changed:
             about["changed"] = reply.changed
         if reply.source is not None:

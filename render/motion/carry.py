@@ -31,16 +31,16 @@ class Carried:
     mask: FloatMap
 
 
-def carry(picture: FloatMap, motion: Motion, level: float | None) -> Carried:
+def carry(picture: FloatMap, motion: Motion, wanted: FloatMap | None) -> Carried:
     """A picture (H×W×3, 0 to 1) carried to where a motion comes from, with its detail kept.
 
     Args:
         picture: of the frame that the motion leads to.
         motion: from the frame that it is carried to.
-        level: see `keep_detail`.
+        wanted: see `keep_detail`.
     """
     warped = warp(picture, motion.flow)
-    return Carried(keep_detail(warped, picture, motion.flow, motion.mask, level), motion.mask)
+    return Carried(keep_detail(warped, picture, motion.flow, motion.mask, wanted), motion.mask)
 
 
 def nearest_first(carried: Sequence[Carried]) -> Carried:

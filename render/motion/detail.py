@@ -1,6 +1,11 @@
-"""Keeping the detail of pictures that are carried from frame to frame: it would be lost, or grow."""
+"""Keeping the detail of pictures that are carried from frame to frame: it would be lost, or grow.
+
+Detail is the gradient energy of the luma: squared differences to the right and downward neighbour.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -19,10 +24,61 @@ STRONGEST = 1.0
 LUMA = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
 """Rec. 709 luma of gamma-coded RGB."""
 _RADIUS = 1.0
-_MOVING = 0.1
-"""Pixels a frame from which on a side of the frame brings something into view."""
-_NEAR = 31
-"""Pixels, across, around one that came into view in which its detail is looked at."""
+_BLOCK = 8
+"""Pixels each way over which detail of content and painting is compared: strokes lie beside edges."""
+_FAR = 2.0
+"""Of content with so many times more detail than that which was seen, or less, nothing is known."""
+_LITTLE = 1e-4
+"""As good as no detail: what a camera's noise has, where typical content has 1e-2."""
+
+
+@dataclass(frozen=True)
+class Detail:
+    """How much detail a painting has where its content has so much: `base + slope · content`.
+
+    Seen in the first frame of a chain, which is painted by itself, it foretells what later ones would
+    have if they were. On a pan into finer detail their sharpness lay within 0.85 to 1.03 of that.
+
+    Attributes:
+        base: where the content has none.
+        slope: more of it for more in the content.
+        content: mean of the content in which this was seen.
+    """
+
+    base: float
+    slope: float
+    content: float
+
+    def expected(self, content: FloatMap) -> FloatMap | None:
+        """Detail (H×W) of a painting of H×W×3 content, 0 to 1; `None` if too little is known for it.
+
+        A fade from black is no measure for the scene.
+        """
+        there = energy_map(content)
+        ratio = (float(there.mean(dtype=np.float64)) + _LITTLE) / (self.content + _LITTLE)
+        if not 1 / _FAR <= ratio <= _FAR:
+            return None
+        return np.float32(self.base) + np.float32(self.slope) * there
+
+
+def seen(content: FloatMap, painting: FloatMap) -> Detail:
+    """What a frame shows of its painting's detail; least squares over blocks, nothing negative.
+
+    Args:
+        content: H×W×3, 0 to 1.
+        painting: likewise.
+    """
+    of_content, of_painting = energy_map(content), energy_map(painting)
+    means = [float(each.mean(dtype=np.float64)) for each in (of_content, of_painting)]
+    size = [max(1, side // _BLOCK) for side in of_content.shape[::-1]]
+    x, y = (
+        cv2.resize(each, size, interpolation=cv2.INTER_AREA).astype(np.float64) - mean
+        for each, mean in zip((of_content, of_painting), means, strict=True)
+    )
+    variance = float((x * x).mean()) + _LITTLE**2  # so that next to no detail explains nothing
+    steepest = means[1] / means[0] if means[0] > 0 else 0.0
+    slope = min(max(float((x * y).mean()) / variance, 0.0), steepest)
+    return Detail(means[1] - slope * means[0], slope, means[0])
 
 
 def keep_detail(
@@ -30,22 +86,21 @@ def keep_detail(
     picture: FloatMap,
     flow: FloatMap,
     mask: FloatMap,
-    level: float | None = None,
+    wanted: FloatMap | None = None,
 ) -> FloatMap:
     """`warped` with its fine detail brought to the gradient energy that `picture` has there.
 
     One factor for the whole frame: the unsharp mask (Gaussian, 1 pixel) is added as often as brings
     the energy of the luma's gradient, where the flow can be trusted, to that of the picture, or by up
-    to `GAIN` from there towards `level`. The level is fixed, so that a still camera adds nothing up.
-    The energy is quadratic in the factor, which is found in closed form.
+    to `GAIN` from there towards what is wanted. That follows the content alone, so that a still camera
+    adds nothing up. The energy is quadratic in the factor, which is found in closed form.
 
     Args:
         warped: H×W×3, 0 to 1: `picture` carried along `flow`.
         picture: H×W×3, 0 to 1.
         flow: H×W×2, in pixels.
         mask: H×W, 0 to 1, where the flow can be trusted.
-        level: mean energy to be kept along a chain, as `detail` gives it; `None`: that of
-            `picture`.
+        wanted: H×W, energy to be had on average, see `Detail`; `None`: that of `picture`.
 
     Returns:
         H×W×3, 0 to 1.
@@ -54,11 +109,10 @@ def keep_detail(
     carried = cv2.remap(
         energy_map(picture), columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
-    own = float((carried * mask).sum(dtype=np.float64))
-    wanted = own
-    if level is not None:
-        wanted = min(GAIN * own, max(own / GAIN, level * float(mask.sum(dtype=np.float64))))
-    return with_energy(warped, mask, wanted)
+    energy = own = float((carried * mask).sum(dtype=np.float64))
+    if wanted is not None:
+        energy = min(GAIN * own, max(own / GAIN, float((wanted * mask).sum(dtype=np.float64))))
+    return with_energy(warped, mask, energy)
 
 
 def with_energy(picture: FloatMap, mask: FloatMap, wanted: float) -> FloatMap:
@@ -90,32 +144,6 @@ def with_energy(picture: FloatMap, mask: FloatMap, wanted: float) -> FloatMap:
 def detail(picture: FloatMap) -> float:
     """Mean gradient energy of the luma of an H×W×3 picture, 0 to 1."""
     return float(energy_map(picture).mean(dtype=np.float64))
-
-
-def level_after(level: float, picture: FloatMap, flow: FloatMap) -> float:
-    """The level of the frames after one that was kept at `level`: what came into view has its own.
-
-    A still camera's level stays for ever; that of a pan is, once all has changed, that of what is seen
-    then, which the first frame's need not suit.
-
-    Args:
-        level: see `keep_detail`.
-        picture: H×W×3, 0 to 1, as it was painted.
-        flow: H×W×2, to the frame that it was carried from.
-    """
-    # Over a whole side: sensor noise alone moves single pixels, out of the frame, too.
-    inwards = (-flow[:, 0, 0], flow[:, -1, 0], -flow[0, :, 1], flow[-1, :, 1])
-    if max(float(side.mean()) for side in inwards) < _MOVING:
-        return level
-    # Not `outside_frame`, to which half a pixel is nothing: a slow pan would bring nothing into view.
-    columns, rows = positions(flow)
-    height, width = columns.shape
-    beyond = (columns < 0) | (columns > width - 1) | (rows < 0) | (rows > height - 1)
-    near = cv2.dilate(beyond.astype(np.uint8), np.ones((_NEAR, _NEAR), np.uint8)) > 0
-    # The last row and column have but one of the two differences.
-    own = float(energy_map(picture)[:-1, :-1][near[:-1, :-1]].mean(dtype=np.float64))
-    share = float(beyond.mean())
-    return (1 - share) * level + share * own
 
 
 def energy_map(picture: FloatMap) -> FloatMap:
