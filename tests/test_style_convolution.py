@@ -88,3 +88,11 @@ def test_only_bfloat16_on_a_cpu_is_fused():
     made = {precision: convolution(kernel, bias, CPU, precision) for precision in
             (torch.float32, torch.float64, torch.bfloat16)}  # fmt: skip
     assert [type(each) is Fused for each in made.values()] == [False, False, has_fused()]
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_what_is_left_to_the_pooling_is_not_negative_in_half_precision(number):
+    y = pair()[number](draw(1, 8, 6, 6), padding=1, relu="left")
+    assert y.dtype == torch.bfloat16
+    assert (y == 0).any()
+    assert (y >= 0).all()

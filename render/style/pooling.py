@@ -20,17 +20,16 @@ def pooled(x: Tensor, pooling: Pooling, *, relu: bool) -> Tensor:
     """B×C×⌊H/2⌋×⌊W/2⌋ of channels-last B×C×H×W features.
 
     Args:
-        x: features.
+        x: features; in half precision none may be negative.
         pooling: what four of them become: the largest, their mean, or the root of their mean square.
-        relu: whether what is negative afterwards becomes 0, and its gradient; in half precision none
-            may be negative before.
+        relu: whether what is negative afterwards becomes 0, and its gradient.
     """
     if pooling == "l2":
         # The small number keeps the slope finite where all four features are nought.
         return (pooled(x * x, "average", relu=False) + 1e-8).sqrt()
     if x.is_cuda and kernels_work(x.device):
         return _Pooled.apply(x, pooling == "max", relu)  # type: ignore[no-any-return]
-    if not x.is_cuda and pooling == "max" and x.dtype.itemsize == HALF and relu and _even(x):
+    if not x.is_cuda and pooling == "max" and x.dtype.itemsize == HALF and _even(x):
         return _Largest.apply(x)  # type: ignore[no-any-return]
     y = functional.max_pool2d(x, 2) if pooling == "max" else functional.avg_pool2d(x, 2)
     return functional.relu_(y) if relu else y
