@@ -17,8 +17,9 @@ from render.spec.job import Job
 from render.study import Planned, plan_all
 
 MOST_ROWS = 40
-MOST_ANCHORS = 8
 """Units, or cells of a study, that are listed; all of them are in the data."""
+MOST_ANCHORS = 8
+"""Anchors of a shot that are listed."""
 GAIN = 1.02
 """Speed-up over the row above from which a number of workers is worth a row."""
 

@@ -147,13 +147,13 @@ class Painter:
             links = None
         self._check(width, height, len(masks), stage, below, cold=links is None)
         effort: Effort = "first" if links is None else links.effort
-        start, pull, still = None, None, None
+        start, pull, still, detail = None, None, None, None
         if below is not None:
             start = to_tensor(below, self.device)
         if links is not None:
             if alpha is None and not masks:  # which may change where the content does not
                 still = links.held(content)
-            start, pull = self._warm_start(content, links, below, still)
+            start, pull, detail = self._warm_start(content, links, below, still)
             if pull is not None and float((pull.mask == 0).float().mean()) > NEW:
                 effort = "anchor"
         spend = evaluations or self._evaluations[effort][stage]
@@ -192,7 +192,7 @@ class Painter:
         learnt = None
         if found.pairs is not None and stage != self._last_stage:
             learnt = pack_pairs(found.pairs)
-        detail = _detail(content, pixels, None if pull is None else links)
+        detail = detail or seen(unit(content), unit(pixels))
         trace = sampled(found.trace[:, 0])
         return Painted(pixels, found.evaluations, loss, trace, warping, learnt, detail)
 
@@ -214,20 +214,19 @@ class Painter:
 
     def _warm_start(
         self, content: Pixels, links: Links, below: Pixels | None, still: BoolMap | None
-    ) -> tuple[Tensor, Pull | None]:
-        """What a frame that follows others starts from, and what it is pulled towards."""
+    ) -> tuple[Tensor, Pull | None, Detail | None]:
+        """What a frame that follows others starts from and is pulled towards; see `WarmStart`."""
         result = links.previous.result
         temporal = self.job.temporal
         if temporal.warm_start == "previous" or temporal.flow == "none":
-            return to_tensor(result if below is None else below, self.device), None
+            return to_tensor(result if below is None else below, self.device), None, None
         found = warm_start(content, links, below, self._motions)
         start, fixed = found.start, None
         if still is not None and still.any():
             start = np.where(still, unit(result), start)
             fixed = self._tensor(still)
-        return self._tensor(start), Pull(
-            self._tensor(found.target), self._tensor(found.weight), fixed
-        )
+        pull = Pull(self._tensor(found.target), self._tensor(found.weight), fixed)
+        return self._tensor(start), pull, found.detail
 
     def _pairs_seen(self, stages: int) -> int:
         """Pairs of frames whose motion is looked at again: by other stages, or on the next frame."""
@@ -239,14 +238,6 @@ class Painter:
         return (
             torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].to(self.device)
         )
-
-
-def _detail(content: Pixels, painted: Pixels, links: Links | None) -> Detail:
-    """What the chain knows of the detail of paintings after a frame."""
-    known = None if links is None else links.previous.detail
-    if known is None or known.expected(unit(content)) is None:
-        return seen(unit(content), unit(painted))
-    return known
 
 
 def sampled(trace: Tensor) -> tuple[tuple[int, float], ...]:

@@ -166,9 +166,11 @@ def plan_units(
         return Plan(fingerprints, None, (frames,), ())
     assert isinstance(job.input, VideoInput)
     unrest: list[float] = []
-    thumbnails = noting(source.thumbnails(), unrest)
+    thumbnails = source.thumbnails()
+    if _has_anchors(job):
+        thumbnails = noting(thumbnails, unrest)
     if job.input.cuts is None:
-        starts = find_cuts(thumbnails if _has_anchors(job) else source.thumbnails(), source.rate)
+        starts = find_cuts(thumbnails, source.rate)
     else:
         starts = _named_cuts(job.input.cuts, source)
         if _has_anchors(job):

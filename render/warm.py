@@ -98,11 +98,13 @@ class WarmStart:
         start: H×W×3, 0 to 1.
         target: what it is pulled towards, likewise.
         weight: of the pull, H×W×1; 1 is that towards a previous frame that is fully trusted.
+        detail: what its chain knows of the detail of paintings of such content; `None`: nothing.
     """
 
     start: FloatPixels
     target: FloatPixels
     weight: FloatPixels
+    detail: Detail | None
 
 
 def warm_start(content: Pixels, links: Links, below: Pixels | None, motions: Motions) -> WarmStart:
@@ -116,6 +118,8 @@ def warm_start(content: Pixels, links: Links, below: Pixels | None, motions: Mot
     """
     detail = links.previous.detail
     wanted = None if detail is None else detail.expected(unit(content))
+    if wanted is None:
+        detail = None
 
     def carried(known: Neighbour, *, ahead: bool = False) -> Carried:
         frames = (content, *known.between, known.content)
@@ -138,7 +142,7 @@ def warm_start(content: Pixels, links: Links, below: Pixels | None, motions: Mot
     else:
         base = unit(below)
         start = base + np.float32(BLEND) * mask * (aim.picture - base)
-    return WarmStart(start, aim.picture, np.float32(weight) * mask)
+    return WarmStart(start, aim.picture, np.float32(weight) * mask, detail)
 
 
 def recolour(content: Pixels, previous: Neighbour) -> FloatPixels:

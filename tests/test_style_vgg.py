@@ -139,3 +139,25 @@ def test_a_relu_put_off_until_after_the_pooling_changes_nothing():
         features = vgg.features(start)["relu2_1"]
         found.append((features, *torch.autograd.grad(features.square().sum(), start)))
     assert all(torch.equal(*each) for each in zip(*found, strict=True))
+
+
+def test_half_precision_has_the_features_and_slopes_of_full_whatever_layers_are_chosen():
+    """Its pooling compares bit patterns, which takes features that are not negative."""
+    pixels = torch.rand(1, 3, 32, 48, generator=torch.Generator().manual_seed(3))
+    for layers in ({"conv1_2", "conv2_2", "relu3_1"}, {"relu1_2", "relu3_1"}, {"relu3_1"}):
+        features, slopes = [], []
+        for precision in (torch.float32, torch.bfloat16):
+            vgg = Vgg(
+                random_convolutions("vgg16"),
+                layers,
+                pooling="max",
+                device=CPU,
+                precision=precision,
+            )
+            points = pixels.clone().requires_grad_()
+            found = vgg.features(points)
+            (slope,) = torch.autograd.grad(found["relu3_1"].float().square().sum(), points)
+            features.append(torch.cat([found[name].detach().float().flatten() for name in layers]))
+            slopes.append(slope.flatten())
+        assert torch.cosine_similarity(*features, dim=0) > 0.999
+        assert torch.cosine_similarity(*slopes, dim=0) > 0.97

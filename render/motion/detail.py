@@ -141,11 +141,6 @@ def with_energy(picture: FloatMap, mask: FloatMap, wanted: float) -> FloatMap:
     return np.asarray(np.clip(picture + np.float32(factor) * fine, 0, 1), dtype=np.float32)
 
 
-def detail(picture: FloatMap) -> float:
-    """Mean gradient energy of the luma of an H×W×3 picture, 0 to 1."""
-    return float(energy_map(picture).mean(dtype=np.float64))
-
-
 def energy_map(picture: FloatMap) -> FloatMap:
     """Squared gradient (H×W) of the luma, by differences to the right and downward neighbour."""
     luma = picture @ LUMA

@@ -29,7 +29,8 @@ def pooled(x: Tensor, pooling: Pooling, *, relu: bool) -> Tensor:
         return (pooled(x * x, "average", relu=False) + 1e-8).sqrt()
     if x.is_cuda and kernels_work(x.device):
         return _Pooled.apply(x, pooling == "max", relu)  # type: ignore[no-any-return]
-    if not x.is_cuda and pooling == "max" and x.dtype.itemsize == HALF and _even(x):
+    on_cpu = x.device.type == "cpu"
+    if on_cpu and pooling == "max" and x.dtype.itemsize == HALF and _even(x):
         return _Largest.apply(x)  # type: ignore[no-any-return]
     y = functional.max_pool2d(x, 2) if pooling == "max" else functional.avg_pool2d(x, 2)
     return functional.relu_(y) if relu else y

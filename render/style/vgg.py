@@ -161,10 +161,10 @@ class Vgg:
                 x, padding = replicated(x), 0
             relu = "relu" + conv[4:]
             # The largest of four features stays the largest: a quarter of the ReLUs will do.
-            left = self._pooling == "max" and conv in self._lasts and relu not in self.layers
+            left = self._pooling == "max" and conv in self._lasts and not {conv, relu} & self.layers
             if conv in self.layers:
                 features[conv] = x = watch(conv, convolve(x, padding=padding, relu="none"))
-                x = x if left else functional.relu(x)
+                x = functional.relu(x)
             else:
                 x = convolve(x, padding=padding, relu="left" if left else "done")
             if relu in self.layers:
