@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from render.plan import Plan, Unit
 from render.spec.job import Job
 from render.spec.stages import EFFORTS, Effort, stage_count, stage_evaluations
-from render.turns import Turns, in_order, preference
+from render.turns import Turns, gives_way, in_order, preference
 
 MOST_STEPS = 20_000
 """Longer plans are not played through: it would take more than a few seconds."""
@@ -145,15 +145,17 @@ class _Game:
         rank = {id(unit): n for n, unit in enumerate(in_order([unit for unit, _ in units]))}
         self._waiting = sorted(units, key=lambda one: -rank[id(one[0])])  # taken from the end
         self._asking: defaultdict[_Place, list[_Line]] = defaultdict(list)
-        self._ready: list[tuple[int, int, _Line]] = []  # a heap
+        self._ready: list[tuple[tuple[int, bool, int], int, _Line]] = []  # a heap
         self._opened = 0
 
     def play(self, workers: int) -> float:
         """From the first to the last."""
         busy: list[tuple[float, int, _Line, int]] = []
         now, sent = 0.0, 0
+        own: _Line | None = None
         while True:
-            while len(busy) < workers and (line := self._take()) is not None:
+            while len(busy) < workers and (line := self._take(own, workers)) is not None:
+                own = None
                 position, stage = line.turns.position, line.turns.stage
                 line.turns.advance()
                 sent += 1
@@ -161,13 +163,18 @@ class _Game:
                 heapq.heappush(busy, (now + cost, sent, line, position))
             if not busy:
                 return now
-            now, _, line, position = heapq.heappop(busy)
-            self._finish(line, position)
+            now, _, own, position = heapq.heappop(busy)
+            self._finish(own, position)
 
-    def _take(self) -> _Line | None:
-        """The line that a worker who is free goes on with."""
-        while not self._ready and self._waiting:
+    def _take(self, own: _Line | None, workers: int) -> _Line | None:
+        """The line that a worker who is free goes on with, its own one if it has one."""
+        while self._waiting and (not self._ready or len(self._waiting) < workers):
             self._open(*self._waiting.pop())
+        if own is not None and own.idle and own.turns.ready():
+            if not gives_way(own.turns, [line.turns for _, _, line in self._ready], workers):
+                own.idle = False
+                return own
+            self._offer(own)
         return heapq.heappop(self._ready)[-1] if self._ready else None
 
     def _open(self, unit: Unit, part: int) -> None:

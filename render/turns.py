@@ -5,13 +5,15 @@ The farm and the forecast both ask here, so that what the one does is what the o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Sequence
 from typing import Protocol, TypeVar
 
 from render.plan import Unit
 
 AHEAD = 4
 """Frames by which a stage may be ahead of the next one: so much is painted but not yet used."""
+LEVEL = 2
+"""Frames by which a chain must be longer than another for its worker to change over to it."""
 
 Painted = Callable[[int, int | None], bool]
 """Whether a frame's picture after a stage is committed; stage `None`: the finished frame."""
@@ -46,6 +48,11 @@ class Turns:
     def frame(self) -> int:
         """Index of the next frame; there is one unless it `ended`."""
         return self.unit.frames[self.position]
+
+    @property
+    def remaining(self) -> int:
+        """Frames that are not sent yet."""
+        return self._end - self.position
 
     def rewind(self) -> None:
         """Begin again behind what is committed."""
@@ -157,9 +164,30 @@ def foremost(lines: Iterable[Line]) -> Line:
     return min(lines, key=lambda line: preference(line.turns))
 
 
-def preference(turns: Turns) -> int:
-    """Of turns that are ready the lowest number goes first: the latest stage, which ends frames."""
-    return -turns.stage
+def preference(turns: Turns) -> tuple[int, bool, int]:
+    """Of turns that are ready the lowest goes first.
+
+    That is the latest stage, which ends frames; then anchors, which others wait for; then the longest.
+    """
+    return -turns.stage, not turns.unit.anchors, -turns.remaining
+
+
+def gives_way(turns: Turns, others: Collection[Turns], workers: int) -> bool:
+    """Whether a worker leaves a chain that it could go on with for the foremost of those that wait.
+
+    It stays as long as there is another chain for every worker. In the last round fewer wait, and who
+    was late with them would end long after the rest: then chains are kept level, which ends them all
+    at about the same time.
+
+    Args:
+        turns: of the chain that the worker has.
+        others: turns that are ready and in nobody's hands.
+        workers: how many there are.
+    """
+    if not others or len(others) >= workers or turns.unit.anchors:
+        return False
+    other = min(others, key=preference)
+    return other.stage == turns.stage and other.remaining > turns.remaining + LEVEL
 
 
 def in_order(units: Sequence[Unit]) -> list[Unit]:

@@ -84,6 +84,13 @@ def test_a_chain_gains_nothing_from_more_workers_and_shots_and_pictures_do():
     assert forecast([in_evaluations(job(parallel="chain"), pictures)]).speedup[16] == 16
 
 
+def test_workers_share_what_is_left_of_uneven_chains():
+    chain = in_evaluations(job(80, 80, parallel="chain"), plan(*[50] * 5, stages=1))
+    assert forecast([chain]).speedup[4] > 3.9
+    assert forecast([chain]).speedup[2] > 1.95
+    assert forecast([in_evaluations(job(parallel="anchors"), anchors(200))]).speedup[4] > 3.5
+
+
 @pytest.mark.parametrize("engine", ["vgg", "passthrough"])
 def test_a_frame_alone_has_nothing_to_share(engine):
     made = forecast([in_evaluations(job().model_copy(update={"engine": engine}), plan(1))])

@@ -14,7 +14,7 @@ from render.schedule import in_evaluations, makespan
 NAP = 0.25
 WAVES = ("optimize.warm_evaluations=16", "optimize.evaluations=16", "input.cuts=[]")
 ANCHORS = ("temporal.parallel=anchors", "temporal.segment=4", "temporal.bridge=2", "input.cuts=[]")
-
+SHOTS = ("temporal.parallel=chain", "input.cuts=[4, 8]")
 
 pytestmark = pytest.mark.usefixtures("farm")
 
@@ -37,7 +37,9 @@ class Sleeping(Worker):
         return reply
 
 
-@pytest.mark.parametrize(("settings", "workers"), [(WAVES, 1), (WAVES, 2), (ANCHORS, 2)], ids=str)
+@pytest.mark.parametrize(
+    ("settings", "workers"), [(WAVES, 1), (WAVES, 2), (ANCHORS, 2), (SHOTS, 2)], ids=str
+)
 def test_a_run_takes_as_long_as_was_foretold(video_job, monkeypatch, settings, workers):
     monkeypatch.setattr(hands, "Worker", Sleeping)
     job = video_job(

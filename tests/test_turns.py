@@ -5,7 +5,7 @@ from itertools import product
 import pytest
 
 from render.plan import Unit, anchored
-from render.turns import AHEAD, Turns, foremost, in_order
+from render.turns import AHEAD, LEVEL, Turns, foremost, gives_way, in_order
 
 WAVES = Unit(0, 0, range(10), chained=True, stages=3)
 
@@ -157,6 +157,24 @@ def test_units_that_others_wait_for_begin_then_the_longest():
     shots = [Unit(0, 0, range(3), chained=True), Unit(1, 1, range(3, 9), chained=True)]
     assert in_order([*shots, *SEGMENTS, ANCHORS])[0] is ANCHORS
     assert in_order(shots) == shots[::-1]
+
+
+def test_a_worker_leaves_a_chain_for_a_longer_one_only_in_the_last_round(notes):
+    short = notes.turns(Unit(0, 0, range(5), chained=True))
+    level = notes.turns(Unit(1, 1, range(10, 15 + LEVEL), chained=True))
+    longer = notes.turns(Unit(2, 2, range(20, 26 + LEVEL), chained=True))
+    assert gives_way(short, [level, longer], workers=3)
+    assert not gives_way(short, [level, longer], workers=2)
+    assert not gives_way(short, [level], workers=3)
+    assert not gives_way(short, [], workers=3)
+    assert not gives_way(longer, [short], workers=3)
+
+
+def test_anchors_are_left_for_nothing_and_stages_for_their_like(notes):
+    others = [notes.turns(Unit(9, 9, range(100, 200), chained=True))]
+    assert not gives_way(notes.turns(ANCHORS), others, workers=3)
+    assert gives_way(notes.turns(WAVES, 0), others, workers=3)
+    assert not gives_way(notes.turns(WAVES, 1), others, workers=3)
 
 
 def test_every_order_of_play_ends(notes):

@@ -15,7 +15,7 @@ from render.media.frames import Source
 from render.plan import Plan, Unit
 from render.spec.job import Job
 from render.store import Store
-from render.turns import foremost, in_order
+from render.turns import foremost, gives_way, in_order
 
 
 @dataclass(eq=False)
@@ -113,23 +113,30 @@ class Lanes:
         """The lane whose next frame a worker should paint, if there is one.
 
         A worker stays with a lane as long as frames of it wait there, because the next may start
-        from a picture that only it has. Else the `foremost` is next.
+        from a picture that only it has; unless another is more urgent. Else the `foremost` is next.
         """
-        here = self._sent.get(worker)
-        if here:
-            return here[-1] if here[-1].ready() else None
+        workers = len(self._held)
+        while 0 < len(self._waiting) < workers:
+            self._open_next()
         taken = self._taken()
         free = [lane for lane in self._open if id(lane) not in taken and lane.ready()]
-        if free:
-            return foremost(free)
-        while self._waiting:
-            unit = self._waiting.popleft()
-            made = [self._lane(unit, stage) for stage in range(unit.stages)]
-            self._open += made
-            ready = [lane for lane in made if lane.ready()]
-            if ready:
-                return foremost(ready)
-        return None
+        here = self._sent.get(worker)
+        if here:
+            own = here[-1]
+            if not own.ready():
+                return None
+            if not gives_way(own.turns, [lane.turns for lane in free], workers):
+                return own
+        while not free and self._waiting:
+            free = [lane for lane in self._open_next() if lane.ready()]
+        return foremost(free) if free else None
+
+    def _open_next(self) -> list[Lane]:
+        """The lanes of the next unit, from now on among those that workers are given."""
+        unit = self._waiting.popleft()
+        made = [self._lane(unit, stage) for stage in range(unit.stages)]
+        self._open += made
+        return made
 
     def _lane(self, unit: Unit, stage: int) -> Lane:
         return Lane(self._job, unit, stage, self._source, self._store, self._failed)
