@@ -83,11 +83,20 @@ def test_features_without_a_gradient_are_the_same():
     assert torch.equal(alone.float(), outcome(one, x, padding=1, relu="done")[0])
 
 
-def test_only_bfloat16_on_a_cpu_is_fused():
+def test_float64_is_convolved_plainly_as_it_is_there_to_check_the_others():
     kernel, bias = torch.randn(4, 3, 3, 3), torch.zeros(4)
     made = {precision: convolution(kernel, bias, CPU, precision) for precision in
             (torch.float32, torch.float64, torch.bfloat16)}  # fmt: skip
-    assert [type(each) is Fused for each in made.values()] == [False, False, has_fused()]
+    assert [type(each) is Fused for each in made.values()] == [True, False, has_fused()]
+
+
+def test_gradients_in_float32_are_those_of_torch():
+    kernel, bias = draw(128, 64, 3, 3).float() / 24, torch.linspace(-1, 1, 128)
+    x = draw(2, 64, 18, 21, seed=2).float()
+    for how in ({"padding": 0, "relu": "none"}, {"padding": 1, "relu": "done"}):
+        own = outcome(convolution(kernel, bias, CPU, torch.float32), x, **how)
+        for found, plain in zip(own, outcome(Plain(kernel, bias), x, **how), strict=True):
+            torch.testing.assert_close(found, plain, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("number", [0, 1])

@@ -1,4 +1,4 @@
-"""3×3 convolutions: torch's own, or fused ones of oneDNN or cuDNN where those are faster."""
+"""3×3 convolutions: torch's own, or faster ones: of oneDNN or cuDNN, or Winograd's."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
+
+from render.style.winograd import Winograd
 
 _ONE = [1, 1]
 _ALIGNED = 16
@@ -52,6 +54,8 @@ def convolution(
         return Fused(kernel, bias, _Cudnn)
     if device.type == "cpu" and precision == torch.bfloat16 and has_fused():
         return Fused(kernel, bias, _Packed)
+    if device.type == "cpu" and precision == torch.float32:
+        return Fused(kernel, bias, Winograd)
     return Plain(kernel, bias)
 
 
