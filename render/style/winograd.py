@@ -18,12 +18,12 @@ from torch.nn import functional
 _TILE, _STEP = 6, 4
 """Pixels a side of what is seen at once, and of what is made of it."""
 _CHANNELS = 64, 128
-"""Of the two sides of a kernel the smaller and the larger must have so many, or the plain one is faster."""
+"""What goes in or comes out must have so many, the fewer and the more; else the plain way is faster."""
 _TILES = 16
 """With fewer, reading the kernels, which are four times as large here, is most of the work."""
 _STRIP = 4 << 20
-"""Bytes of numbers in hand at once, about, so that caches hold them; as many as the kernels take, if those
-are more, as all of them are read for every strip."""
+"""Bytes of numbers in hand at once, about, so that caches hold them; as many as the kernel takes, if that
+is more, as all of it is read for every strip."""
 
 _INTO = [
     [4, 0, -5, 0, 1, 0],
