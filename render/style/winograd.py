@@ -9,8 +9,6 @@ those of a plain convolution by the rounding of float32, some 1e-5 of the larges
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -22,33 +20,43 @@ _CHANNELS = 64, 128
 _TILES = 16
 """With fewer, reading the kernels, which are four times as large here, is most of the work."""
 _STRIP = 4 << 20
-"""Bytes of numbers in hand at once, about, so that caches hold them; as many as the kernel takes, if that
-is more, as all of it is read for every strip."""
+"""Bytes of numbers in hand at once, about, so that caches hold them; as many as the kernel takes, if it
+takes more, as all of it is read for every strip."""
 
-_INTO = [
-    [4, 0, -5, 0, 1, 0],
-    [0, -4, -4, 1, 1, 0],
-    [0, 4, -4, -1, 1, 0],
-    [0, -2, -1, 2, 1, 0],
-    [0, 2, -1, -2, 1, 0],
-    [0, 4, 0, -5, 0, 1],
-]
+
+def _both_ways(matrix: list[list[int]]) -> Tensor:
+    """What a matrix for one side of tiles is for both."""
+    along = torch.tensor(matrix, dtype=torch.float32)
+    return torch.kron(along, along)
+
+
+# For the points 0, ±1, ±2 and infinity: a tile's numbers, those of a kernel, and the features again.
+_INTO = _both_ways(
+    [
+        [4, 0, -5, 0, 1, 0],
+        [0, -4, -4, 1, 1, 0],
+        [0, 4, -4, -1, 1, 0],
+        [0, -2, -1, 2, 1, 0],
+        [0, 2, -1, -2, 1, 0],
+        [0, 4, 0, -5, 0, 1],
+    ]
+)
 _KERNEL = [
-    [Fraction(1, 4), 0, 0],
-    [Fraction(-1, 6), Fraction(-1, 6), Fraction(-1, 6)],
-    [Fraction(-1, 6), Fraction(1, 6), Fraction(-1, 6)],
-    [Fraction(1, 24), Fraction(1, 12), Fraction(1, 6)],
-    [Fraction(1, 24), Fraction(-1, 12), Fraction(1, 6)],
+    [1 / 4, 0, 0],
+    [-1 / 6, -1 / 6, -1 / 6],
+    [-1 / 6, 1 / 6, -1 / 6],
+    [1 / 24, 1 / 12, 1 / 6],
+    [1 / 24, -1 / 12, 1 / 6],
     [0, 0, 1],
 ]
-_OUT_OF = [
-    [1, 1, 1, 1, 1, 0],
-    [0, 1, -1, 2, -2, 0],
-    [0, 1, 1, 4, 4, 0],
-    [0, 1, -1, 8, -8, 1],
-]
-"""For the points 0, ±1, ±2 and infinity: along one side of a tile, its numbers, those of a kernel, and
-the features again."""
+_OUT_OF = _both_ways(
+    [
+        [1, 1, 1, 1, 1, 0],
+        [0, 1, -1, 2, -2, 0],
+        [0, 1, 1, 4, 4, 0],
+        [0, 1, -1, 8, -8, 1],
+    ]
+)
 
 
 class Winograd:
@@ -98,22 +106,15 @@ class Winograd:
     def _made(self, tiles: Tensor, products: Tensor) -> Tensor:
         """Features, 16·n×C_out, of n tiles (6×6×…×C_in)."""
         channels = tiles.shape[-1]
-        into, out_of = _square(_INTO), _square(_OUT_OF)
-        seen = (into @ tiles.reshape(_TILE**2, -1)).view(_TILE**2, -1, channels)
-        return (out_of @ torch.bmm(seen, products).view(_TILE**2, -1)).view(-1, products.shape[2])
+        seen = (_INTO @ tiles.reshape(_TILE**2, -1)).view(_TILE**2, -1, channels)
+        return (_OUT_OF @ torch.bmm(seen, products).view(_TILE**2, -1)).view(-1, products.shape[2])
 
 
 def _of_kernel(kernel: Tensor) -> Tensor:
     """What tiles are multiplied by: 36×C_in×C_out."""
-    along = torch.tensor([[float(number) for number in row] for row in _KERNEL]).double()
+    along = torch.tensor(_KERNEL, dtype=torch.float64)
     found = torch.einsum("ai,bj,ocij->abco", along, along, kernel.double())
     return found.reshape(_TILE**2, *found.shape[2:]).to(kernel.dtype)
-
-
-def _square(matrix: list[list[int]]) -> Tensor:
-    """A matrix for one side of tiles, for both."""
-    along = torch.tensor(matrix, dtype=torch.float32)
-    return torch.kron(along, along)
 
 
 def _tiles(x: Tensor, padding: int, down: int, across: int) -> Tensor:
