@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 _PARTS, _PARTS_ON_GPU = 16, 64
-"""Half-precision sums run over a sixteenth of the positions; over less on a GPU, to keep it busy."""
+"""Sums run over a sixteenth of the positions, which keeps all cores busy; over less on a GPU likewise."""
 _PART = 256
 """But over no fewer positions than these."""
 
@@ -68,16 +68,15 @@ class _Products(torch.autograd.Function):
 
 
 def _sums(rows: Tensor) -> Tensor:
-    if rows.dtype not in (torch.bfloat16, torch.float16):
-        return torch.bmm(rows.mT, rows)
+    wide = torch.promote_types(rows.dtype, torch.float32)
     batch, positions, channels = rows.shape
     parts = max(1, min(_PARTS_ON_GPU if rows.is_cuda else _PARTS, positions // _PART))
     even = positions // parts * parts
     part = rows[:, :even].reshape(batch * parts, even // parts, channels)
     total = torch.bmm(part.mT, part).view(batch, parts, channels, channels)
-    total = total.sum(1, dtype=torch.float32)
+    total = total.sum(1, dtype=wide)
     if even < positions:
-        rest = rows[:, even:].float()
+        rest = rows[:, even:].to(wide)
         total = torch.baddbmm(total, rest.mT, rest)
     return total
 
