@@ -32,15 +32,21 @@ def filled(number, batch=2, history=6, bands=BANDS):
     for seed in range(number):
         s = noise(batch, seed)
         y = STEEP(s)
-        pairs.push_and_solve(s, y, s)
-        pairs.renew()
+        push(pairs, s, y)
     return pairs, s, y
+
+
+def push(pairs, s, y):
+    """Offer a pair of each problem."""
+    pairs.push_and_solve(s, torch.stack((y, s)), torch.ones(len(s), dtype=torch.bool))
+    pairs.renew()
 
 
 def solve(pairs, gradient):
     """H·gradient, without taking anything in."""
-    nothing = torch.zeros_like(gradient)
-    return deepcopy(pairs).push_and_solve(nothing, nothing, gradient)
+    nothing = torch.full_like(gradient, torch.nan)
+    nobody = torch.zeros(len(gradient), dtype=torch.bool)
+    return deepcopy(pairs).push_and_solve(nothing, torch.stack((nothing, gradient)), nobody)
 
 
 @pytest.mark.parametrize("number", [1, FIRST - 1, FIRST, 2 * FIRST, 2 * FIRST + 3])
@@ -87,7 +93,7 @@ def test_a_problem_that_forgets_begins_anew_and_others_do_not():
 
 def test_a_pair_without_curvature_is_not_taken_in():
     pairs, s, y = filled(3)
-    pairs.push_and_solve(s, -y, s)
+    push(pairs, s, -y)
     assert pairs.count.tolist() == [3, 3]
     torch.testing.assert_close(solve(pairs, y), s)
 
@@ -97,6 +103,5 @@ def test_a_problem_alone_is_solved_like_one_among_others():
     alone = Pairs(6, noise(3, 0)[:1], BANDS)
     for seed in range(2 * FIRST + 1):
         s = noise(3, seed)[:1]
-        alone.push_and_solve(s, STEEP(s), s)
-        alone.renew()
+        push(alone, s, STEEP(s))
     torch.testing.assert_close(solve(alone, y[:1]), solve(together, y)[:1])

@@ -57,17 +57,21 @@ class Bands:
 
     def weigh(self, pictures: Tensor, weights: Tensor) -> Tensor:
         """Pictures (…×B×N) with each band multiplied by its weight (B×`count`): symmetric, linear."""
-        return self.weigh_each(pictures, [weights])[0]
+        spectrum = self._spectrum(pictures).mul_(self._of_bins(weights))
+        return self._back(spectrum, pictures)
 
     def weigh_each(self, pictures: Tensor, weights: Sequence[Tensor]) -> list[Tensor]:
         """The same by several weights."""
         spectrum = self._spectrum(pictures)
-        return [
-            torch.fft.irfft2(spectrum * each[:, self._index][:, None], s=self._size).view(
-                pictures.shape
-            )
-            for each in weights
-        ]
+        return [self._back(spectrum * self._of_bins(each), pictures) for each in weights]
+
+    def _of_bins(self, weights: Tensor) -> Tensor:
+        """The weight of each number in a spectrum (B×1×height×(width/2 + 1))."""
+        return weights[:, self._index][:, None]
+
+    def _back(self, spectrum: Tensor, like: Tensor) -> Tensor:
+        pictures: Tensor = torch.fft.irfft2(spectrum, s=self._size)
+        return pictures.view(like.shape)
 
     def _spectrum(self, pictures: Tensor) -> Tensor:
         """…×B×channels×height×(width/2 + 1), complex."""

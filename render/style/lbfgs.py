@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 
 from render.style.bands import Bands
-from render.style.history import Pairs
+from render.style.history import Pairs, put
 from render.style.replay import repeatable
 
 Closure = Callable[[Tensor], tuple[Tensor, Tensor]]
@@ -206,9 +206,15 @@ class _Search:
         self.first_step = first_step
         self.bounds = bounds
         self.pairs = known
-        self.point, self.gradient, self.free, self.direction = (
-            torch.zeros_like(like) for _ in range(4)
+        # Each with a place for what is not accepted, see `put`.
+        self._points, self._gradients, self._directions = (
+            like.new_zeros(2, *like.shape) for _ in range(3)
         )
+        self.point, self.gradient, self.direction = (
+            of[0] for of in (self._points, self._gradients, self._directions)
+        )
+        self._both = like.new_zeros(2, *like.shape)
+        self.change, self.free = self._both.unbind()
         self.loss, self.step_length = (like.new_zeros(batch) for _ in range(2))
         self.stopped = torch.zeros(batch, dtype=torch.bool, device=like.device)
         self.trials = torch.zeros(batch, dtype=torch.int64, device=like.device)
@@ -231,55 +237,56 @@ class _Search:
         loss, gradient = self.closure(self.point)
         self.loss.copy_(loss)
         self.gradient.copy_(gradient)
-        self.free.copy_(self._free_gradient(self.point, gradient))
-        newton = self.free
+        self._set_free()
+        newton = self.free.clone()
+        all_of_them = ~self.stopped
         for pair in self._given.unbind(1):
-            newton = self.pairs.push_and_solve(pair[:, 0], pair[:, 1], self.free)
-        self.direction.copy_(self._onward(newton, self._steepest()))
-
-    def _free_gradient(self, point: Tensor, gradient: Tensor) -> Tensor:
-        """The gradient without the unknowns that it presses against their bound (Bertsekas 1982)."""
-        low, high = self.bounds
-        pressed = ((point <= low) & (gradient > 0)) | ((point >= high) & (gradient < 0))
-        return gradient.masked_fill(pressed, 0.0)
-
-    def _steepest(self) -> Tensor:
-        """Steepest descent of a modest length, for when no curvature is known."""
-        rms = self.free.square().mean(1, keepdim=True).sqrt()
-        return self.free * (-self.first_step / rms.clamp_min(torch.finfo(rms.dtype).tiny))
-
-    def _onward(self, newton: Tensor, steepest: Tensor) -> Tensor:
-        """From an accepted point: along H·gradient, where curvature is known."""
-        newton = newton.masked_fill(self.free == 0, 0.0)
-        return torch.where((self.pairs.count == 0)[:, None], steepest, -newton)
+            self.change.copy_(pair[:, 1])
+            newton = self.pairs.push_and_solve(pair[:, 0], self._both, all_of_them)
+        self._turn(newton, all_of_them)
 
     def step(self) -> None:
         """Try one point for every problem; accept it or shorten that problem's step."""
-        trial = (self.point + self.step_length[:, None] * self.direction).clamp_(*self.bounds)
+        trial = torch.addcmul(self.point, self.step_length[:, None], self.direction)
+        trial.clamp_(*self.bounds)
         loss, gradient = self.closure(trial)
         displacement = trial - self.point
         slope = (self.gradient * displacement).sum(1)
         good = (loss <= self.loss + ARMIJO * slope) & (slope < 0) & ~self.stopped
-        accepted = good[:, None]
-
-        # Rejected problems put zeros in, which no test of curvature lets into the history.
-        pair_s = torch.where(accepted, displacement, 0.0)
-        pair_y = torch.where(accepted, gradient - self.gradient, 0.0)
         exhausted = ~good & (self.trials + 1 >= MAX_TRIALS)
+        torch.sub(gradient, self.gradient, out=self.change)
+        place = (~good).long()
+        put(self._points, place, trial)
+        put(self._gradients, place, gradient)
+        self._set_free()
         self.pairs.forget(exhausted)
-        torch.where(accepted, self._free_gradient(trial, gradient), self.free, out=self.free)
-        newton = self.pairs.push_and_solve(pair_s, pair_y, self.free)
-        steepest = self._steepest()
-        onward = torch.where(accepted, self._onward(newton, steepest), self.direction)
-        torch.where(exhausted[:, None], steepest, onward, out=self.direction)
+        newton = self.pairs.push_and_solve(displacement, self._both, good)
+        self._turn(newton, good | exhausted)
         shorter = self._shorter(loss, slope)
         # A restart halves its length for every time that it comes round.
         again = torch.where(exhausted, self.step_length * 2 ** (MAX_TRIALS - 1), shorter)
         self.step_length.copy_(again.clamp(max=1.0).masked_fill(good, 1.0))
         self.trials.add_(1).masked_fill_(good | exhausted, 0)
-        torch.where(accepted, trial, self.point, out=self.point)
-        torch.where(accepted, gradient, self.gradient, out=self.gradient)
         torch.where(good, loss, self.loss, out=self.loss)
+
+    def _set_free(self) -> None:
+        """The gradient without the unknowns that it presses against their bound (Bertsekas 1982)."""
+        low, high = self.bounds
+        point, gradient = self.point, self.gradient
+        pressed = ((point <= low) & (gradient > 0)) | ((point >= high) & (gradient < 0))
+        self.free.copy_(gradient).masked_fill_(pressed, 0.0)
+
+    def _turn(self, newton: Tensor, which: Tensor) -> None:
+        """Give problems (B, bool) a new direction: along −H·gradient, where curvature is known.
+
+        Else it is the steepest descent, of a modest length. `newton` is overwritten.
+        """
+        rms = torch.linalg.vector_norm(self.free, dim=1) / self.free.shape[1] ** 0.5
+        modest = self.first_step / rms.clamp_min(torch.finfo(rms.dtype).tiny)
+        known = (self.pairs.count > 0).to(rms)
+        newton.masked_fill_(self.free == 0, 0.0).mul_(-known[:, None])
+        newton.addcmul_(self.free, ((known - 1) * modest)[:, None])
+        put(self._directions, (~which).long(), newton)
 
     def _shorter(self, loss: Tensor, slope: Tensor) -> Tensor:
         """Next step length after a failed trial: the minimum of the parabola through both losses."""

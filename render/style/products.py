@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 _PARTS, _PARTS_ON_GPU = 16, 64
-"""Sums run over a sixteenth of the positions, which keeps all cores busy; over less on a GPU likewise."""
+"""Sums run over a sixteenth of the positions, which keeps all cores busy; over less on a GPU, too."""
 _PART = 256
 """But over no fewer positions than these."""
 
