@@ -25,19 +25,22 @@ def read_plan(path: Path) -> Plan:
 
     Raises:
         FileNotFoundError: there is none.
-        OutputError: it is damaged or cannot be read.
+        OutputError: it is damaged, of another version of this program, or cannot be read.
     """
     try:
         data = json.loads(path.read_bytes())
         if data.pop("sha256") != _digest(data):
             raise ValueError
-        return Plan.from_data(data)
     except FileNotFoundError:
         raise
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise no_plan(path, "is damaged") from None
     except OSError as error:
         raise no_plan(path, f"cannot be read ({error.strerror})") from None
+    try:
+        return Plan.from_data(data)
+    except (ValueError, TypeError, KeyError):
+        raise no_plan(path, "is of another version of this program") from None
 
 
 def no_plan(path: Path, wrong: str) -> OutputError:
