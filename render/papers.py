@@ -40,7 +40,10 @@ def read_plan(path: Path) -> Plan:
     try:
         return Plan.from_data(data)
     except (ValueError, TypeError, KeyError):
-        raise no_plan(path, "is of another version of this program") from None
+        raise OutputError(
+            f"{path} is of another version of this program; finish with that one, or start over with "
+            "--fresh"
+        ) from None
 
 
 def no_plan(path: Path, wrong: str) -> OutputError:

@@ -197,7 +197,8 @@ class _Game:
         asking = self._asking[first]  # the unit's own stages
         others = self._asking.get(here, []) if position else []
         for each in (*asking, *others):
-            self._offer(each)
+            if each is not line:  # which its worker may go on with
+                self._offer(each)
 
     def _offer(self, line: _Line) -> None:
         """Put a line on the heap as soon as it is ready; it stays so until it is taken."""

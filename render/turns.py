@@ -167,9 +167,11 @@ def foremost(lines: Iterable[Line]) -> Line:
 def preference(turns: Turns) -> tuple[int, bool, int]:
     """Of turns that are ready the lowest goes first.
 
-    That is the latest stage, which ends frames; then anchors, which others wait for; then the longest.
+    That is the latest stage, which ends frames; then anchors, which others wait for; then the longest
+    chain. Pictures that do not follow each other go in the order in which they were begun.
     """
-    return -turns.stage, not turns.unit.anchors, -turns.remaining
+    unit = turns.unit
+    return -turns.stage, not unit.anchors, -turns.remaining if unit.chained else 0
 
 
 def gives_way(turns: Turns, others: Collection[Turns], workers: int) -> bool:
@@ -184,7 +186,7 @@ def gives_way(turns: Turns, others: Collection[Turns], workers: int) -> bool:
         others: turns that are ready and in nobody's hands.
         workers: how many there are.
     """
-    if not others or len(others) >= workers or turns.unit.anchors:
+    if not others or len(others) >= workers or turns.unit.anchors or not turns.unit.chained:
         return False
     other = min(others, key=preference)
     return other.stage == turns.stage and other.remaining > turns.remaining + LEVEL

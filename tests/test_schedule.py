@@ -84,6 +84,11 @@ def test_a_chain_gains_nothing_from_more_workers_and_shots_and_pictures_do():
     assert forecast([in_evaluations(job(parallel="chain"), pictures)]).speedup[16] == 16
 
 
+def test_a_batch_of_pictures_is_painted_by_one_worker():
+    batches = in_evaluations(job(parallel="chain"), plan(16, 16, 16, stages=1, chained=False))
+    assert makespan([batches], 2) == 32 * 80
+
+
 def test_workers_share_what_is_left_of_uneven_chains():
     chain = in_evaluations(job(80, 80, parallel="chain"), plan(*[50] * 5, stages=1))
     assert forecast([chain]).speedup[4] > 3.9

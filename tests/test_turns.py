@@ -168,6 +168,8 @@ def test_a_worker_leaves_a_chain_for_a_longer_one_only_in_the_last_round(notes):
     assert not gives_way(short, [level], workers=3)
     assert not gives_way(short, [], workers=3)
     assert not gives_way(longer, [short], workers=3)
+    pictures = notes.turns(Unit(3, 3, range(5), chained=False))
+    assert not gives_way(pictures, [longer], workers=3)
 
 
 def test_anchors_are_left_for_nothing_and_stages_for_their_like(notes):

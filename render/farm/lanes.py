@@ -47,6 +47,7 @@ class Lanes:
         self._waiting = deque(in_order(todo))
         self._open: list[Lane] = []
         self._sent: dict[str, list[Lane]] = {}  # lanes of the errands under way, by worker
+        self._own: dict[str, Lane | None] = {}  # the lane of a worker's last errand, if it had one
         self._held: dict[str, dict[tuple[int, int], tuple[int, ...]]] = {}
         """By worker, the frames of each lane (unit and stage) that it was sent last and still has."""
 
@@ -72,6 +73,7 @@ class Lanes:
         held[unit.number, lane.stage] = (*own, task.frame.index)[-lane.keep :]
         self._held[worker] = held
         self._sent.setdefault(worker, []).append(lane)
+        self._own[worker] = lane
         return LaneErrand(task, (task.frame.index,), lane.stage, unit.shot, lane)
 
     def take(
@@ -90,8 +92,8 @@ class Lanes:
         lanes = {id(e.lane): e.lane for e in errands if isinstance(e, LaneErrand)}
         for lane in lanes.values():
             lane.rewind()
-        self._sent.pop(worker, None)
-        self._held.pop(worker, None)
+        for known in (self._sent, self._own, self._held):
+            known.pop(worker, None)
 
     def separate(self, errand: Errand) -> None:
         """An errand is one frame."""
@@ -113,19 +115,21 @@ class Lanes:
         """The lane whose next frame a worker should paint, if there is one.
 
         A worker stays with a lane as long as frames of it wait there, because the next may start
-        from a picture that only it has; unless another is more urgent. Else the `foremost` is next.
+        from a picture that only it has; unless a longer one waits, which nobody else is free for. Else
+        the `foremost` is next.
         """
-        workers = len(self._held)
-        while 0 < len(self._waiting) < workers:
+        own = self._own.setdefault(worker, None)
+        while 0 < len(self._waiting) < len(self._own):
             self._open_next()
         taken = self._taken()
         free = [lane for lane in self._open if id(lane) not in taken and lane.ready()]
-        here = self._sent.get(worker)
-        if here:
-            own = here[-1]
-            if not own.ready():
-                return None
-            if not gives_way(own.turns, [lane.turns for lane in free], workers):
+        busy = bool(self._sent.get(worker))
+        if busy and own is not None and not own.ready():
+            return None
+        if own is not None and (busy or own in free):
+            others = [lane.turns for lane in free if lane is not own]
+            idle = any(not self._sent.get(other) for other in self._own if other != worker)
+            if idle or not gives_way(own.turns, others, len(self._own)):
                 return own
         while not free and self._waiting:
             free = [lane for lane in self._open_next() if lane.ready()]

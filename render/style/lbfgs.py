@@ -41,7 +41,7 @@ WARM_STEP = 0.002
 """Likewise from a point near its goal: there the longer one fails, an evaluation in eight lost."""
 CARRIED = 2
 """Curvature pairs that are given out for a search nearby: two were as good as twenty."""
-_VECTORS = 8
+_VECTORS = 12
 """Vectors of all unknowns that a search holds beside its history, about."""
 WINDOW = 5
 """Evaluations over which `tolerance` looks at the fall of the loss; a stage of a frame has but eight."""
@@ -253,7 +253,7 @@ class _Search:
         displacement = trial - self.point
         slope = (self.gradient * displacement).sum(1)
         good = (loss <= self.loss + ARMIJO * slope) & (slope < 0) & ~self.stopped
-        exhausted = ~good & (self.trials + 1 >= MAX_TRIALS)
+        exhausted = ~good & ~self.stopped & (self.trials + 1 >= MAX_TRIALS)
         torch.sub(gradient, self.gradient, out=self.change)
         place = (~good).long()
         put(self._points, place, trial)

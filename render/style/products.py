@@ -17,9 +17,9 @@ _PART = 256
 def products(features: Tensor, scale: float = 1.0) -> Tensor:
     """F·Fᵀ · `scale` (B×C×C, float32 or wider) of B×C×H×W features, F being the C×H·W matrix of each.
 
-    Channels-last features are not copied. Half-precision ones are multiplied as they are: matrix units
-    add such products in float32, but round each sum to the precision of its factors; so the sum is
-    taken in parts, and the parts are added in float32. The gradient has the features' own precision.
+    Channels-last features are not copied. Sums are taken in parts. Half-precision features are
+    multiplied as they are: matrix units add such products in float32, but round each sum to the
+    precision of its factors; the parts are added in float32. The gradient has the features' own.
     """
     return with_products(features, scale)[1]
 

@@ -62,7 +62,7 @@ _OUT_OF = _both_ways(
 class Winograd:
     """Convolves with one kernel, by Winograd's method where that is faster.
 
-    What comes out of a sample depends on it and its size alone, not on others in the batch.
+    What that makes of a sample depends on it and its size alone, not on others in the batch.
 
     Args:
         kernel: C_out×C_in×3×3, float32, on a CPU.
@@ -85,7 +85,8 @@ class Winograd:
             self._products = _of_kernel(self._kernel)
         tiles = _tiles(x, padding, down, across)
         y = x.new_empty(len(x), down * _STEP, across * _STEP, len(self._kernel))
-        places = y.view(len(x), down, _STEP, across, _STEP, -1).permute(0, 2, 4, 1, 3, 5)
+        places = y.view(len(x), down, _STEP, across, _STEP, y.shape[3])
+        places = places.permute(0, 2, 4, 1, 3, 5)
         row = _TILE**2 * across * max(self._kernel.shape[:2]) * y.element_size()
         strips = -(-down * row // max(_STRIP, self._products.nbytes))
         rows = -(-down // min(strips, down))
