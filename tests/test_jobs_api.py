@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from ray.job_submission import JobStatus, JobSubmissionClient
 
+from render.errors import OutputError
 from render.pipeline import run
 from render.spec.load import load_job
 from render.store import Store, store_folder
@@ -80,6 +81,7 @@ def test_a_job_that_is_stopped_leaves_a_sound_ledger_and_is_gone_on_with(dashboa
     wait_until(lambda: client.get_job_status(number).is_terminal())
     assert client.get_job_status(number) == JobStatus.STOPPED
     assert (store_folder(job) / "ledger/frames.jsonl").stat().st_mtime < asked + 3
+    wait_until(lambda: is_free(job))
     with Store(job) as store:
         assert not store.damaged
         done = len(store.records)
@@ -91,6 +93,15 @@ def test_a_job_that_is_stopped_leaves_a_sound_ledger_and_is_gone_on_with(dashboa
 LONG = ["input.frames=0-13", "optimize.warm_evaluations=150", "farm.workers=1"]
 """Changes that leave ten seconds of work when the first frame is done."""
 RENDER = ["python", "-m", "render", "run", "jobs/quickstart.yaml"]
+
+
+def is_free(job):
+    """Whether the run is gone: Ray calls it stopped a moment before it is."""
+    try:
+        with Store(job):
+            return True
+    except OutputError:
+        return False
 
 
 def wait_until(happened):

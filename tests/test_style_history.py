@@ -105,3 +105,19 @@ def test_a_problem_alone_is_solved_like_one_among_others():
         s = noise(3, seed)[:1]
         push(alone, s, STEEP(s))
     torch.testing.assert_close(solve(alone, y[:1]), solve(together, y)[:1])
+
+
+@pytest.mark.parametrize("number", [1, 2, 5])
+def test_in_single_precision_a_batch_changes_no_bit(number):
+    def drawn(seed):
+        numbers = torch.randn(3, 10_752, generator=torch.Generator().manual_seed(seed))
+        return numbers * torch.logspace(0, 1, 10_752)
+
+    gradient = drawn(99)
+    found = []
+    for which in (slice(3), slice(0, 1), slice(1, 2), slice(2, 3)):
+        pairs = Pairs(6, gradient[which])
+        for seed in range(number):
+            push(pairs, drawn(seed)[which], 2 * drawn(seed)[which])
+        found.append(solve(pairs, gradient[which]))
+    assert torch.equal(found[0], torch.cat(found[1:]))

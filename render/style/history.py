@@ -78,8 +78,8 @@ class Pairs:
         self._pushes = 0
         self._next = FIRST
         # Slots that may be in use, the first of the ring; on a GPU all, as a graph reads the same ones
-        # whenever it is replayed.
-        self._filled = self.history if self._s.is_cuda else min(1, self.history)
+        # whenever it is replayed. With a single one torch's rounding would differ with the batch.
+        self._filled = self.history if self._s.is_cuda else min(2, self.history)
 
     def forget(self, which: Tensor) -> None:
         """Drop the history of the problems in `which` (B, bool)."""

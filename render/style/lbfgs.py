@@ -281,7 +281,7 @@ class _Search:
 
         Else it is the steepest descent, of a modest length. `newton` is overwritten.
         """
-        rms = torch.linalg.vector_norm(self.free, dim=1) / self.free.shape[1] ** 0.5
+        rms = self.free.square().mean(1).sqrt()
         modest = self.first_step / rms.clamp_min(torch.finfo(rms.dtype).tiny)
         known = (self.pairs.count > 0).to(rms)
         newton.masked_fill_(self.free == 0, 0.0).mul_(-known[:, None])

@@ -62,7 +62,7 @@ _OUT_OF = _both_ways(
 class Winograd:
     """Convolves with one kernel, by Winograd's method where that is faster.
 
-    What that makes of a sample depends on it and its size alone, not on others in the batch.
+    What comes out of a sample depends on it and its size alone, not on others in the batch.
 
     Args:
         kernel: C_out×C_in×3×3, float32, on a CPU.
@@ -79,7 +79,9 @@ class Winograd:
         height, width = (side + 2 * padding - 2 for side in x.shape[2:])
         down, across = (-(-side // _STEP) for side in (height, width))
         if not self._wide or down * across < _TILES:
-            y = functional.conv2d(x, self._kernel, bias, padding=padding)
+            # One by one, as torch's rounding differs with the batch.
+            plain = [functional.conv2d(one[None], self._kernel, bias, padding=padding) for one in x]
+            y = plain[0] if len(plain) == 1 else torch.cat(plain)
             return functional.relu_(y) if relu else y
         if self._products is None:
             self._products = _of_kernel(self._kernel)
