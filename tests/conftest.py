@@ -64,6 +64,12 @@ farm:
 JOBS = Path(__file__).parents[1] / "jobs"
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """What one test settles for its process must not change the next one's bits."""
+    torch.set_num_threads(1)
+
+
 def free_port():
     """A port that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as server:
