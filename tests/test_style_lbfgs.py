@@ -86,15 +86,23 @@ def test_as_many_evaluations_are_made_as_were_asked_for():
     assert calls == 17
 
 
-def test_points_where_the_function_is_not_finite_are_not_accepted():
+@pytest.mark.parametrize("what", ["loss", "gradient"])
+def test_points_where_the_function_is_not_finite_are_not_accepted(what):
+    met = []
+
     def closure(points):
-        """A cliff: beyond 0.6 there are no numbers."""
-        loss, gradient = quadratic(0.59, 1.0)(points)
+        """So flat at first that a step goes too far, over a cliff: beyond 0.6 there are no numbers."""
+        rise = torch.exp(8 * (points - 0.59))
+        loss, gradient = (rise - 8 * points).sum(1), 8 * (rise - 1)
         over = (points > 0.6).any(1)
-        return loss.masked_fill(over, torch.nan), gradient
+        met.append(bool(over))
+        if what == "loss":
+            return loss.masked_fill(over, torch.nan), gradient
+        return loss - 100 * over, gradient.masked_fill(over[:, None], torch.inf)
 
     start = torch.zeros(1, 3, dtype=torch.float64)
     found = minimize(closure, start, evaluations=60)
+    assert any(met)
     assert torch.isfinite(found.trace).all()
     torch.testing.assert_close(found.point, torch.full((1, 3), 0.59, dtype=torch.float64))
 

@@ -5,8 +5,8 @@ nothing couples them but the tensor they lie in. What the search guarantees, for
 
 - every accepted point satisfies f(x') ≤ f(x) + 1e-4 · g·(x' − x) with g·(x' − x) < 0 (Armijo along the
   projection on the box), so its loss never rises and it cannot diverge;
-- a trial that fails, be it by overflow to infinity or NaN, is not accepted; the step is shortened by
-  quadratic interpolation to between a tenth and half of itself;
+- a trial that fails, be it by overflow of its loss or gradient to infinity or NaN, is not accepted; the
+  step is shortened by quadratic interpolation to between a tenth and half of itself;
 - a pair (s, y) enters the history only if s·y > 1e-8 · y·y, so the curvature stays positive definite
   and the direction descends; if a search still fails `MAX_TRIALS` times in a row, the history is
   dropped and the search starts again along the steepest descent.
@@ -252,7 +252,8 @@ class _Search:
         loss, gradient = self.closure(trial)
         displacement = trial - self.point
         slope = (self.gradient * displacement).sum(1)
-        good = (loss <= self.loss + ARMIJO * slope) & (slope < 0) & ~self.stopped
+        lower = (loss <= self.loss + ARMIJO * slope) & (slope < 0)
+        good = lower & gradient.sum(1).isfinite() & ~self.stopped
         exhausted = ~good & ~self.stopped & (self.trials + 1 >= MAX_TRIALS)
         torch.sub(gradient, self.gradient, out=self.change)
         place = (~good).long()
