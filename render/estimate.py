@@ -21,7 +21,7 @@ from render.media.source import MovingSource
 from render.plan import Plan
 from render.schedule import CREWS, MOST_STEPS, Part, makespan
 from render.spec.job import Job
-from render.spec.stages import EFFORTS, stage_count, stage_evaluations
+from render.spec.stages import EFFORTS, probe_evaluations, stage_count, stage_evaluations
 from render.trial import Trial, try_painting
 
 LARGEST = 512
@@ -215,11 +215,14 @@ def _costs(line: Line, ahead: Ahead) -> Part:
         effort: [around + n * line.evaluation(pixels) for n in budget]
         for effort, budget in budgets.items()
     }
-    costs["first"][0] = around + sum(
-        share * line.evaluation(width * height)
-        for (width, height), share in scales_of(job, ahead.width, ahead.height, budgets["first"][0])
-    )
-    return Part(ahead.plan, costs)
+
+    def alone(evaluations: int) -> float:
+        scales = scales_of(job, ahead.width, ahead.height, evaluations)
+        return sum(share * line.evaluation(width * height) for (width, height), share in scales)
+
+    costs["first"][0] = around + alone(budgets["first"][0])
+    probe = probe_evaluations(job)
+    return Part(ahead.plan, costs, alone(probe) if probe else 0.0)
 
 
 def _warnings(

@@ -6,8 +6,9 @@ comes out the same on any worker, in a test, or in a preview.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -18,53 +19,32 @@ from render.assembly import Extras, Mask, build_stylizer, check_shape, mask_tens
 from render.curvature import pack_pairs, unpack_pairs
 from render.errors import EngineError
 from render.metrics import Comparison, Shown, compare
-from render.motion.detail import Detail, seen
+from render.motion.detail import Detail, anew, seen
 from render.motion.flow import estimate_flow
 from render.motion.paths import Motions
 from render.motion.reliability import BoolMap
+from render.painted import Below, Painted, Pixels, painted
 from render.raft import load_raft
 from render.spec.job import Job
-from render.spec.stages import EFFORTS, Effort, gaps_back, stage_count, stage_evaluations
+from render.spec.stages import (
+    EFFORTS,
+    Effort,
+    gaps_back,
+    is_carried,
+    probe_evaluations,
+    stage_count,
+    stage_evaluations,
+)
 from render.style.objective import Pull
 from render.style.pyramid import to_tensor
-from render.warm import Links, unit, warm_start
+from render.style.stylizer import Stylized
+from render.warm import Links, Neighbour, unit, warm_start
 from render.weights import find_raft
 
-Pixels = npt.NDArray[np.uint8]
 FloatPixels = npt.NDArray[np.float32]
 
 NEW = 0.75
 """A frame of which more than this share is new takes the evaluations of an anchor."""
-TRACE_POINTS = 32
-"""Losses that are kept of a frame: a curve's worth, not a million frames' burden."""
-
-
-@dataclass(frozen=True)
-class Painted:
-    """A finished frame.
-
-    Attributes:
-        pixels: H×W×3, as they are committed.
-        evaluations: evaluations made.
-        loss: the parts of the loss at the end, weighted, by name.
-        trace: number of an evaluation and the loss there, for some of them.
-        warping: comparison with the frame before along the motion, after the last stage of a frame
-            that was started along it; both frames as they are committed.
-        curvature: for the next stage, what this one has learnt; see `pack_pairs`.
-        detail: what is known of the detail that paintings have; see `Neighbour`.
-    """
-
-    pixels: Pixels
-    evaluations: int
-    loss: dict[str, float]
-    trace: tuple[tuple[int, float], ...] = ()
-    warping: Comparison | None = None
-    curvature: bytes | None = None
-    detail: Detail | None = None
-
-
-class DivergedError(EngineError):
-    """The optimiser left the finite numbers."""
 
 
 class Painter:
@@ -98,6 +78,7 @@ class Painter:
         stages = stage_count(job)
         self._last_stage = stages - 1
         self._evaluations = {effort: stage_evaluations(job, stages, effort) for effort in EFFORTS}
+        self._probe_evaluations = probe_evaluations(job)
         raft = find_raft(job.temporal) if job.engine == "vgg" else None
         flow = estimate_flow if raft is None else load_raft(raft, device)
         self._motions = Motions(self._pairs_seen(stages), flow)
@@ -119,8 +100,8 @@ class Painter:
         alpha: Mask | None = None,
         masks: Sequence[Mask] = (),
         stage: int = 0,
-        below: Pixels | None = None,
-        curvature: bytes | None = None,
+        below: Below | None = None,
+        probe: bool = False,
         evaluations: int | None = None,
     ) -> Painted:
         """Paint one stage of a frame, started as `temporal.warm_start` says.
@@ -133,7 +114,7 @@ class Painter:
             masks: that of each of `job.style.regions`, of the frame's shape and any size.
             stage: of the job's `stage_count`; where that is 1, the whole frame is painted.
             below: the frame after the stage before this one, for all stages but the first.
-            curvature: what that stage has learnt, if it has.
+            probe: whether to paint it by itself too, to see what detail it has then.
             evaluations: to spend, instead of what the job says.
 
         Raises:
@@ -146,23 +127,59 @@ class Painter:
         if self.job.temporal.warm_start == "none":
             links = None
         self._check(width, height, len(masks), stage, below, cold=links is None)
+        scene = self._scene(content, index, alpha, masks)
         effort: Effort = "first" if links is None else links.effort
-        start, pull, still, detail = None, None, None, None
+        start, pull, still = None, None, None
+        line, detail, known, probed = None, None, False, 0
         if below is not None:
-            start = to_tensor(below, self.device)
+            start, line = to_tensor(below.pixels, self.device), below.detail
+        if links is not None and alpha is None and not masks:  # which may change by themselves
+            still = links.held(content)
+        if probe and self._probe_evaluations and not (still is not None and still.all()):
+            line, probed = self._probe(content, scene)
         if links is not None:
-            if alpha is None and not masks:  # which may change where the content does not
-                still = links.held(content)
-            start, pull, detail = self._warm_start(content, links, below, still)
+            detail = links.previous.detail
+            if detail is not None and line is not None:
+                detail = replace(line, share=detail.share)
+            start, pull, known = self._warm_start(content, links, below, still, detail)
             if pull is not None and float((pull.mask == 0).float().mean()) > NEW:
                 effort = "anchor"
         spend = evaluations or self._evaluations[effort][stage]
         if still is not None and still.all():
             spend = 1  # to know the loss; nothing will move
-        found = self.stylizer.stylize(
-            to_tensor(content, self.device),
+        curvature = None if below is None else below.curvature
+        found = scene(
             start,
             pull,
+            evaluations=spend,
+            pairs=None if curvature is None else unpack_pairs(curvature),
+        )
+        [done] = painted(found)
+        pixels = done.pixels
+        if links is not None and still is not None:
+            # Also where colours are kept.
+            pixels = np.ascontiguousarray(np.where(still, links.previous.result, pixels))
+        warping = None
+        if links is not None and pull is not None and stage == self._last_stage:
+            warping = self._compare(Shown(index, content, pixels, done.loss), links.previous)
+        learnt = None
+        if found.pairs is not None and stage != self._last_stage:
+            learnt = pack_pairs(found.pairs)
+        detail = detail if known else anew(unit(content), unit(pixels), line, detail)
+        spent = probed + found.evaluations
+        return replace(
+            done, pixels=pixels, evaluations=spent, warping=warping, curvature=learnt, detail=detail
+        )
+
+    def _scene(
+        self, content: Pixels, index: int, alpha: Mask | None, masks: Sequence[Mask]
+    ) -> Callable[..., Stylized]:
+        """The engine, told all of a frame but what it starts from and how long it is painted."""
+        assert self.stylizer is not None
+        height, width = content.shape[:2]
+        return partial(
+            self.stylizer.stylize,
+            to_tensor(content, self.device),
             areas=[
                 mask_tensor(mask, width, height, f"style.regions.{n}.content", self.device)
                 for n, mask in enumerate(masks)
@@ -171,33 +188,16 @@ class Painter:
             if alpha is None
             else mask_tensor(alpha, width, height, "the frame's alpha", self.device),
             seeds=[frame_seed(self.job.seed, index)],
-            evaluations=spend,
-            pairs=None if curvature is None else unpack_pairs(curvature),
         )
-        loss = {name: float(value) for name, value in found.terms.items()}
-        if not np.isfinite(sum(loss.values())):
-            raise DivergedError(f"the loss is not finite: {loss}")
-        if not bool(torch.isfinite(found.pixels).all()):
-            raise DivergedError("the picture holds numbers that are not finite")
-        pixels = (found.pixels[0] * 255).round().byte().permute(1, 2, 0).cpu().numpy()
-        if links is not None and still is not None:
-            pixels = np.where(still, links.previous.result, pixels)  # also where colours are kept
-        pixels = np.ascontiguousarray(pixels)
-        warping = None
-        if links is not None and pull is not None and stage == self._last_stage:
-            before = links.previous
-            motion = self._motions.along((content, *before.between, before.content))
-            shown = Shown(-1, before.content, before.result, {})
-            warping = compare(Shown(index, content, pixels, loss), shown, motion)
-        learnt = None
-        if found.pairs is not None and stage != self._last_stage:
-            learnt = pack_pairs(found.pairs)
-        detail = detail or seen(unit(content), unit(pixels))
-        trace = sampled(found.trace[:, 0])
-        return Painted(pixels, found.evaluations, loss, trace, warping, learnt, detail)
+
+    def _probe(self, content: Pixels, scene: Callable[..., Stylized]) -> tuple[Detail, int]:
+        """What detail a painting of a frame has by itself, and the evaluations that this took."""
+        found = scene(evaluations=self._probe_evaluations)
+        painting = found.pixels[0].permute(1, 2, 0).cpu().numpy()
+        return seen(unit(content), painting), found.evaluations
 
     def _check(
-        self, width: int, height: int, masks: int, stage: int, below: Pixels | None, *, cold: bool
+        self, width: int, height: int, masks: int, stage: int, below: Below | None, *, cold: bool
     ) -> None:
         """Refuse what does not belong to a frame of `width` × `height`."""
         if masks != len(self.job.style.regions):
@@ -213,20 +213,30 @@ class Painter:
             check_shape(given[1], given[0], width, height, "optimize.start")
 
     def _warm_start(
-        self, content: Pixels, links: Links, below: Pixels | None, still: BoolMap | None
-    ) -> tuple[Tensor, Pull | None, Detail | None]:
+        self,
+        content: Pixels,
+        links: Links,
+        below: Below | None,
+        still: BoolMap | None,
+        detail: Detail | None,
+    ) -> tuple[Tensor, Pull | None, bool]:
         """What a frame that follows others starts from and is pulled towards; see `WarmStart`."""
         result = links.previous.result
-        temporal = self.job.temporal
-        if temporal.warm_start == "previous" or temporal.flow == "none":
-            return to_tensor(result if below is None else below, self.device), None, None
-        found = warm_start(content, links, below, self._motions)
+        pixels = None if below is None else below.pixels
+        if not is_carried(self.job.temporal):
+            return to_tensor(result if pixels is None else pixels, self.device), None, False
+        found = warm_start(content, links, pixels, self._motions, detail)
         start, fixed = found.start, None
         if still is not None and still.any():
             start = np.where(still, unit(result), start)
             fixed = self._tensor(still)
         pull = Pull(self._tensor(found.target), self._tensor(found.weight), fixed)
-        return self._tensor(start), pull, found.detail
+        return self._tensor(start), pull, found.known
+
+    def _compare(self, frame: Shown, before: Neighbour) -> Comparison:
+        """A finished frame with the one before, along the motion."""
+        motion = self._motions.along((frame.content, *before.between, before.content))
+        return compare(frame, Shown(-1, before.content, before.result, {}), motion)
 
     def _pairs_seen(self, stages: int) -> int:
         """Pairs of frames whose motion is looked at again: by other stages, or on the next frame."""
@@ -238,12 +248,6 @@ class Painter:
         return (
             torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].to(self.device)
         )
-
-
-def sampled(trace: Tensor) -> tuple[tuple[int, float], ...]:
-    """Evaluation, from 1, and loss at `TRACE_POINTS` places, the last among them."""
-    steps = sorted({*range(0, len(trace), -(-len(trace) // TRACE_POINTS)), len(trace) - 1})
-    return tuple((step + 1, float(f"{float(trace[step]):.5g}")) for step in steps)
 
 
 def frame_seed(seed: int, index: int) -> int:

@@ -29,6 +29,8 @@ CHUNK = 16
 """Independent pictures in one unit, which one worker paints, at most."""
 SEGMENT = 32
 """Frames of a segment between two anchors, unless the job says otherwise."""
+PROBED = 16
+"""Frames of a chain for each one that is probed."""
 LEAST_UNITS = 64
 """Units that independent pictures are shared out into, as far as there are so many."""
 
@@ -96,6 +98,15 @@ class Unit:
         if not self.chained or (position == 0 and self.after is None):
             return "first"
         return "anchor" if self.anchors else "later"
+
+    def probed(self, position: int) -> bool:
+        """Whether the frame at a position is painted a second time, by itself.
+
+        That shows what detail its content has then, which the frames behind it keep. Short chains have
+        the detail of their first frame. Anchors wait for each other, and have no time for it.
+        """
+        probes = self.chained and self.after is None and not self.anchors
+        return probes and len(self.frames) > PROBED and position % PROBED == 0
 
     def is_led(self, position: int) -> bool:
         """Whether the frame at a position is led to the one behind the last."""

@@ -14,7 +14,8 @@ from typing import TypeVar
 import torch
 
 from render.errors import EngineError
-from render.painter import DivergedError, Painter
+from render.painted import DivergedError
+from render.painter import Painter
 from render.spec.job import Job
 
 SHORT_HISTORY = 2

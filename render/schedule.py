@@ -13,7 +13,13 @@ from dataclasses import dataclass
 
 from render.plan import Plan, Unit
 from render.spec.job import Job
-from render.spec.stages import EFFORTS, Effort, stage_count, stage_evaluations
+from render.spec.stages import (
+    EFFORTS,
+    Effort,
+    probe_evaluations,
+    stage_count,
+    stage_evaluations,
+)
 from render.turns import Turns, gives_way, in_order, preference
 
 MOST_STEPS = 20_000
@@ -29,10 +35,12 @@ class Part:
     Attributes:
         plan: which frames follow each other.
         efforts: cost of each stage of a frame, by what it is to the others.
+        probe: cost of a probe, which is made along with a frame's first stage.
     """
 
     plan: Plan
     efforts: Mapping[Effort, Sequence[float]]
+    probe: float = 0
 
     @property
     def steps(self) -> int:
@@ -50,7 +58,8 @@ class Part:
 
     def costs(self, unit: Unit, position: int) -> Sequence[float]:
         """Of each stage of the frame at a position of a unit."""
-        return self.efforts[unit.effort(position)][: unit.stages]
+        first, *others = self.efforts[unit.effort(position)][: unit.stages]
+        return [first + self.probe if unit.probed(position) else first, *others]
 
 
 @dataclass(frozen=True)
@@ -79,7 +88,8 @@ def in_evaluations(job: Job, plan: Plan) -> Part:
     stages = stage_count(job)
     if job.engine == "passthrough":  # all steps are alike, and none counts for much
         return Part(plan, dict.fromkeys(EFFORTS, (1,) * stages))
-    return Part(plan, {effort: stage_evaluations(job, stages, effort) for effort in EFFORTS})
+    efforts = {effort: stage_evaluations(job, stages, effort) for effort in EFFORTS}
+    return Part(plan, efforts, probe_evaluations(job))
 
 
 def evaluations_left(job: Job, plan: Plan, done: Collection[int]) -> int:
@@ -89,9 +99,8 @@ def evaluations_left(job: Job, plan: Plan, done: Collection[int]) -> int:
     if plan.rate is None:
         return job.optimize.evaluations * (plan.total - len(done))
     part = in_evaluations(job, plan)
-    of = {effort: int(sum(costs)) for effort, costs in part.efforts.items()}
     return sum(
-        of[unit.effort(n)]
+        int(sum(part.costs(unit, n)))
         for unit in plan.units
         for n, frame in enumerate(unit.frames)
         if frame not in done

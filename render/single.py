@@ -15,6 +15,7 @@ from render.media.frames import Frame, Pixels
 from render.media.images import ImageSource
 from render.media.source import open_source
 from render.media.stills import FORMATS, encode_png, encode_still, read_still
+from render.painted import Below
 from render.painter import Painter
 from render.settle import settle
 from render.spec.document import Document
@@ -161,8 +162,7 @@ def _painter(job: Job) -> Painter:
 def _paint(painter: Painter, frame: Frame) -> Pixels:
     """The frame after all its stages, as one that follows no other."""
     masks = read_masks(painter.job, frame.index)
-    below: Pixels | None = None
-    curvature: bytes | None = None
+    below: Below | None = None
     for stage in range(stage_count(painter.job)):
         painted = painter.paint(
             frame.pixels,
@@ -171,8 +171,7 @@ def _paint(painter: Painter, frame: Frame) -> Pixels:
             masks=masks,
             stage=stage,
             below=below,
-            curvature=curvature,
         )
-        below, curvature = painted.pixels, painted.curvature
+        below = Below(painted.pixels, painted.curvature, painted.detail)
     assert below is not None
-    return below
+    return below.pixels

@@ -15,14 +15,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Protocol
 
-import numpy as np
 import torch
 
 from render.assembly import Mask, check_shape, mask_tensor
 from render.errors import EngineError, RenderError, SourceError
 from render.media.images import Opened
 from render.media.stills import FORMAT_OF, Still, encode_still, scale_still
-from render.painter import DivergedError, Painted, Painter, frame_seed, sampled
+from render.painted import Painted, painted
+from render.painter import Painter, frame_seed
 from render.rescue import Rescuer
 from render.spec.job import Job
 from render.style.pyramid import to_tensor
@@ -244,18 +244,4 @@ def paint_together(painter: Painter, group: Sequence[Loaded]) -> list[Painted]:
         else None,
         seeds=[frame_seed(job.seed, one.wanted.frame) for one in group],
     )
-    losses = [
-        {name: float(values[n]) for name, values in found.terms.items()} for n in range(len(group))
-    ]
-    for loss in losses:
-        if not np.isfinite(sum(loss.values())):
-            raise DivergedError(f"the loss is not finite: {loss}")
-    if not bool(torch.isfinite(found.pixels).all()):
-        raise DivergedError("the picture holds numbers that are not finite")
-    pixels = (found.pixels * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
-    return [
-        Painted(
-            np.ascontiguousarray(pixels[n]), found.evaluations, loss, sampled(found.trace[:, n])
-        )
-        for n, loss in enumerate(losses)
-    ]
+    return painted(found)

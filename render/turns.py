@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 
 from render.plan import Unit
 
-AHEAD = 4
+AHEAD = 8
 """Frames by which a stage may be ahead of the next one: so much is painted but not yet used."""
 LEVEL = 2
 """Frames by which a chain must be longer than another for its worker to change over to it."""

@@ -98,16 +98,18 @@ class WarmStart:
         start: H×W×3, 0 to 1.
         target: what it is pulled towards, likewise.
         weight: of the pull, H×W×1; 1 is that towards a previous frame that is fully trusted.
-        detail: what its chain knows of the detail of paintings of such content; `None`: nothing.
+        known: whether enough is known of the detail of paintings of such content.
     """
 
     start: FloatPixels
     target: FloatPixels
     weight: FloatPixels
-    detail: Detail | None
+    known: bool
 
 
-def warm_start(content: Pixels, links: Links, below: Pixels | None, motions: Motions) -> WarmStart:
+def warm_start(
+    content: Pixels, links: Links, below: Pixels | None, motions: Motions, detail: Detail | None
+) -> WarmStart:
     """Carry the frames that one is linked to along the motion, and put them together.
 
     Args:
@@ -115,11 +117,9 @@ def warm_start(content: Pixels, links: Links, below: Pixels | None, motions: Mot
         links: the others.
         below: the frame after the stage before; `None`: this is the first.
         motions: measures the motion.
+        detail: what is known of that of paintings of such content.
     """
-    detail = links.previous.detail
     wanted = None if detail is None else detail.expected(unit(content))
-    if wanted is None:
-        detail = None
 
     def carried(known: Neighbour, *, ahead: bool = False) -> Carried:
         frames = (content, *known.between, known.content)
@@ -142,7 +142,7 @@ def warm_start(content: Pixels, links: Links, below: Pixels | None, motions: Mot
     else:
         base = unit(below)
         start = base + np.float32(BLEND) * mask * (aim.picture - base)
-    return WarmStart(start, aim.picture, np.float32(weight) * mask, detail)
+    return WarmStart(start, aim.picture, np.float32(weight) * mask, wanted is not None)
 
 
 def recolour(content: Pixels, previous: Neighbour) -> FloatPixels:

@@ -21,8 +21,10 @@ from render.farm.events import (
     WorkerLost,
     WorkerReady,
 )
+from render.inputs import make_plan
 from render.media.stills import decode_png
 from render.pipeline import Summary, run
+from render.schedule import forecast, in_evaluations
 from render.spec.document import Document
 from render.spec.job import Job
 from render.spec.load import build_job
@@ -167,6 +169,18 @@ def test_waves_go_on_from_the_newest_picture_of_every_stage(wave, tmp_path, even
     assert before.isdisjoint((event.frame, event.stage) for event in of(StageDone, again))
     assert frame_bytes(job) == frame_bytes(wave.job)
     assert not (store_folder(job) / "stages").exists()
+
+
+def test_probes_cost_what_the_forecast_says_and_help_any_number_of_workers_alike(
+    wave, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("render.plan.PROBED", 2)
+    alone, crew = (wave_job(wave, tmp_path / n, f"farm.workers={n}") for n in "13")
+    spent = run(alone).evaluations
+    assert spent == 30 + 5 * 24 + 3 * 30
+    assert spent == forecast([in_evaluations(alone, make_plan(alone))]).total
+    run(crew)
+    assert frame_bytes(crew) == frame_bytes(alone) != frame_bytes(wave.job)
 
 
 def test_a_lost_frame_of_a_finished_wave_comes_out_the_same(wave):

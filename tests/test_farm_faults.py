@@ -26,7 +26,7 @@ from render.farm.events import (
     WorkerLost,
     WorkerReady,
 )
-from render.painter import DivergedError
+from render.painted import DivergedError
 from render.pipeline import run
 from render.spec.document import Document
 from render.spec.load import build_job

@@ -1,12 +1,14 @@
 """Detail kept along a chain of warps."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 from conftest import smooth_noise
 
 from render.metrics import sharpness
-from render.motion.detail import GAIN, energy_map, keep_detail, seen
+from render.motion.detail import GAIN, anew, energy_map, keep_detail, seen
 from render.motion.warp import warp
 
 RNG = np.random.default_rng(4)
@@ -117,3 +119,28 @@ def test_nothing_is_expected_to_be_negative():
     known = seen(content, (content - 0.5) * np.linspace(0, 1, 64, dtype=np.float32)[::-1, None])
     assert known.base >= 0
     assert known.slope > 0
+
+
+def test_what_a_probe_shows_is_brought_to_what_the_chain_has_by_its_share():
+    """The chain's first frame has half the detail of the probe of it, and so have those behind it."""
+    first, later = picture(), picture()[::-1]
+    first_probe, later_probe = 0.9 * first, 0.7 * later
+    known = anew(first, first_probe * np.float32(0.5**0.5), seen(first, first_probe), None)
+    assert known.share == pytest.approx(0.5, rel=1e-4)
+    assert known.expected(first).mean() == pytest.approx(detail(first_probe) / 2, rel=1e-4)
+    then = replace(seen(later, later_probe), share=known.share)
+    assert then.expected(later).mean() == pytest.approx(detail(later_probe) / 2, rel=1e-4)
+
+
+def test_the_share_outlasts_content_of_which_nothing_is_known():
+    before = replace(seen(picture(), picture()), share=1.25)
+    other, painting = smooth_noise(64, 48, seed=6) / np.float32(255), picture()
+    known = anew(other, painting, None, before)
+    assert known.share == 1.25
+    assert known.expected(other).mean() == pytest.approx(detail(painting), rel=1e-4)
+
+
+def test_a_probe_without_any_detail_is_no_measure():
+    flat, painting = np.full((48, 64, 3), 0.4, np.float32), picture()
+    known = anew(flat, painting, seen(flat, flat), None)
+    assert known.expected(flat).mean() == pytest.approx(detail(painting), rel=1e-4)

@@ -1,6 +1,6 @@
 """The painter: frames in, frames out, and nothing but its arguments matters."""
 
-from functools import partial
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,13 +9,14 @@ from conftest import smooth_noise
 
 from render.assembly import Extras
 from render.errors import EngineError
-from render.motion.detail import seen
+from render.motion.detail import energy_map, seen
 from render.motion.flow import estimate_flow
 from render.motion.paths import Motions
 from render.motion.still import REACH
+from render.painted import Below
 from render.painter import Painter, frame_seed
 from render.spec.job import Job
-from render.spec.stages import stage_count
+from render.spec.stages import LEAST_PROBE, stage_count
 from render.warm import Links, Neighbour, recolour, unit
 
 CPU = torch.device("cpu")
@@ -45,6 +46,10 @@ def painter(**changes):
 
 def distance(a, b):
     return np.abs(a.astype(float) - b.astype(float)).mean()
+
+
+def energy(picture):
+    return float(energy_map(unit(picture)).mean(dtype=np.float64))
 
 
 @pytest.fixture(scope="module")
@@ -121,11 +126,11 @@ def staged(**changes):
 def test_a_frame_in_stages_spends_its_budget_over_them(frames):
     bound = staged()
     low = bound.paint(frames[0])
-    high = bound.paint(frames[0], stage=1, below=low.pixels)
+    high = bound.paint(frames[0], stage=1, below=Below(low.pixels))
     assert (low.evaluations, high.evaluations) == (14, 8)
     warm = bound.paint(frames[1], Links(Neighbour(frames[0], low.pixels)))
     last = bound.paint(
-        frames[1], Links(Neighbour(frames[0], high.pixels)), stage=1, below=warm.pixels
+        frames[1], Links(Neighbour(frames[0], high.pixels)), stage=1, below=Below(warm.pixels)
     )
     assert (warm.evaluations, last.evaluations) == (8, 8)
     assert "temporal" in last.loss
@@ -135,8 +140,10 @@ def test_a_frame_in_stages_spends_its_budget_over_them(frames):
 def test_what_a_stage_has_learnt_helps_the_next_one(frames):
     bound = staged()
     low = bound.paint(frames[0])
-    run = partial(bound.paint, frames[0], stage=1, below=low.pixels)
-    anew, on = run(), run(curvature=low.curvature)
+    anew, on = (
+        bound.paint(frames[0], stage=1, below=Below(low.pixels, curvature))
+        for curvature in (None, low.curvature)
+    )
     assert sum(on.loss.values()) < sum(anew.loss.values())
     assert on.curvature is None  # nobody comes after the last
 
@@ -144,6 +151,46 @@ def test_what_a_stage_has_learnt_helps_the_next_one(frames):
 def test_without_curvature_there_is_nothing_to_hand_on(frames):
     bound = painter(optimize={"evaluations": 22, "warm_evaluations": 16, "optimizer": "adam"})
     assert bound.paint(frames[0]).curvature is None
+
+
+def test_a_probe_shows_the_detail_that_the_content_has_by_itself(frames):
+    """Whatever the frame starts from, and at the price of a short painting of its own."""
+    bound = painter(optimize={"evaluations": 60, "warm_evaluations": 12})
+    first = bound.paint(frames[0], probe=True)
+    assert first.evaluations == 60 + LEAST_PROBE
+    alone = painter(optimize={"evaluations": LEAST_PROBE}).paint(frames[0]).pixels
+    assert first.detail.mean / first.detail.share == pytest.approx(energy(alone), rel=0.01)
+    assert first.detail.mean == pytest.approx(energy(first.pixels), rel=1e-4)
+
+    before = Links(Neighbour(frames[0], first.pixels, detail=first.detail))
+    unprobed, probed = (bound.paint(frames[1], before, probe=each) for each in (False, True))
+    assert unprobed.detail == first.detail
+    assert probed.evaluations == unprobed.evaluations + LEAST_PROBE
+    alone = painter(optimize={"evaluations": LEAST_PROBE}).paint(frames[1]).pixels
+    assert probed.detail.mean / probed.detail.share == pytest.approx(energy(alone), rel=0.01)
+    assert probed.detail.share == first.detail.share
+
+
+def test_all_stages_of_a_frame_go_by_the_probe_that_the_first_one_makes(frames):
+    bound = staged()
+    low = bound.paint(frames[0], probe=True)
+    high = bound.paint(frames[0], stage=1, below=Below(low.pixels, detail=low.detail))
+    assert high.detail.mean == pytest.approx(energy(high.pixels), rel=1e-4)
+    known = replace(low.detail, base=2 * low.detail.base)  # another probe
+    warm = bound.paint(
+        frames[1],
+        Links(Neighbour(frames[0], high.pixels, detail=high.detail)),
+        stage=1,
+        below=Below(frames[1], detail=known),
+    )
+    assert warm.detail == replace(known, share=high.detail.share)
+
+
+def test_nothing_is_probed_where_nothing_moves_or_nothing_is_carried(frames, first):
+    still = Links(Neighbour(frames[0], first.pixels, detail=first.detail))
+    assert painter().paint(frames[0], still, probe=True).evaluations == 1
+    apart = painter(temporal={"flow": "none"})
+    assert apart.paint(frames[0], probe=True).evaluations == apart.paint(frames[0]).evaluations
 
 
 def test_a_later_stage_without_the_one_below_is_refused(frames):
@@ -157,7 +204,7 @@ def test_the_flow_of_a_pair_is_measured_once_for_all_stages(frames, first):
     bound._motions = Motions(2, lambda *pair: calls.append(pair) or estimate_flow(*pair))
     before = Links(Neighbour(frames[0], first.pixels))
     low = bound.paint(frames[1], before)
-    bound.paint(frames[1], before, stage=1, below=low.pixels)
+    bound.paint(frames[1], before, stage=1, below=Below(low.pixels))
     assert len(calls) == 2  # there and back
 
 
@@ -326,7 +373,7 @@ def test_what_stands_still_keeps_its_pixels_while_the_rest_is_painted(frames, fi
 def test_what_stands_still_in_a_later_stage_is_that_of_the_frame_before(frames, first):
     below = painter().paint(frames[1]).pixels
     again = staged().paint(
-        frames[0], Links(Neighbour(frames[0], first.pixels)), stage=1, below=below
+        frames[0], Links(Neighbour(frames[0], first.pixels)), stage=1, below=Below(below)
     )
     np.testing.assert_array_equal(again.pixels, first.pixels)
 

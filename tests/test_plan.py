@@ -11,7 +11,7 @@ from PIL import Image
 
 from render.errors import SourceError
 from render.inputs import make_plan
-from render.plan import CHUNK, Plan, Unit, anchored, chunks, split
+from render.plan import CHUNK, PROBED, Plan, Unit, anchored, chunks, split
 
 
 @given(
@@ -84,6 +84,17 @@ def test_a_shot_that_fits_into_one_segment_is_a_chain():
     assert list(anchored(0, range(32), [0] * 32, 32, 16, 0)) == [
         Unit(0, 0, range(32), chained=True)
     ]
+
+
+def test_of_a_long_chain_every_sixteenth_frame_is_probed():
+    def probed(unit):
+        return [n for n in range(len(unit.frames)) if unit.probed(n)]
+
+    assert probed(Unit(0, 0, range(100, 140), chained=True)) == [0, 16, 32]
+    assert not probed(Unit(0, 0, range(PROBED), chained=True))  # as the first, so all others
+    assert not probed(Unit(0, 0, range(40), chained=False))
+    anchors, *segments = anchored(0, range(1000), [0] * 1000, 32, 16, 0)
+    assert not any(probed(unit) for unit in (anchors, *segments))
 
 
 def test_anchors_of_a_still_shot_are_evenly_spaced():

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from render.errors import EngineError
-from render.painter import DivergedError, Painted
+from render.painted import DivergedError, Painted
 from render.rescue import Rescuer
 
 

@@ -1,13 +1,16 @@
 """The forecast: plans played through with counters."""
 
+from dataclasses import replace
+from fractions import Fraction
 from itertools import accumulate, pairwise
 
 import pytest
 
 from render.inputs import make_plan
 from render.plan import Plan, Unit, anchored
-from render.schedule import forecast, in_evaluations, makespan
+from render.schedule import evaluations_left, forecast, in_evaluations, makespan
 from render.spec.job import Job
+from render.spec.stages import LEAST_PROBE
 
 
 def job(evaluations=80, warm=32, **temporal):
@@ -31,7 +34,7 @@ def plan(*lengths, stages=4, chained=True):
 
 def test_one_worker_makes_all_evaluations_and_no_crew_beats_the_critical_path():
     made = forecast([in_evaluations(job(), plan(40, 7))])
-    assert made.total == 2 * 80 + 45 * 32
+    assert made.total == 2 * 80 + 45 * 32 + 3 * LEAST_PROBE
     assert made.speedup[1] == 1
     assert makespan([in_evaluations(job(), plan(40, 7))], 256) == made.critical_path
     assert all(
@@ -42,15 +45,21 @@ def test_one_worker_makes_all_evaluations_and_no_crew_beats_the_critical_path():
     assert speeds == sorted(speeds)
 
 
-def test_four_workers_paint_one_long_shot_in_four_stages_nearly_four_times_as_fast():
-    made = forecast([in_evaluations(job(), plan(200))])
-    assert made.speedup[2] > 1.9
+def test_four_workers_paint_one_long_shot_in_five_stages_nearly_four_times_as_fast():
+    made = forecast([in_evaluations(job(300, 80), plan(200, stages=5))])
+    assert made.speedup[2] > 1.8
     assert made.speedup[4] > 3.5
-    assert made.speedup[256] == made.speedup[4]
+    assert made.speedup[256] == made.speedup[8]
 
 
 def test_the_critical_path_of_a_thousand_frames_is_a_quarter_of_their_time():
-    assert forecast([in_evaluations(job(), plan(1000))]).critical_path / 32 < 280
+    assert forecast([in_evaluations(job(300, 80), plan(1000, stages=5))]).critical_path / 80 < 280
+
+
+def test_what_is_left_of_a_job_counts_its_probes():
+    clip = replace(plan(40), rate=Fraction(25))
+    assert evaluations_left(job(), clip, ()) == 80 + 39 * 32 + 3 * LEAST_PROBE
+    assert evaluations_left(job(), clip, range(1, 32)) == 80 + 8 * 32 + 2 * LEAST_PROBE
 
 
 def anchors(count, segment=32):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from render.spec.job import Job
 from render.spec.media import ImagesInput
-from render.spec.stages import LEAST, stage_count, stage_evaluations
+from render.spec.stages import LEAST, LEAST_PROBE, probe_evaluations, stage_count, stage_evaluations
 
 
 def job(warm=60, evaluations=300, **temporal):
@@ -23,8 +23,8 @@ def job(warm=60, evaluations=300, **temporal):
     )
 
 
-def test_a_job_paints_in_four_stages_unless_it_says_otherwise():
-    assert stage_count(job()) == 4
+def test_a_job_paints_in_five_stages_unless_it_says_otherwise():
+    assert stage_count(job()) == 5
     assert stage_count(job(stages=7)) == 7
     assert stage_count(job(parallel="chain")) == 1
     assert stage_count(job(warm_start="none")) == 1
@@ -52,6 +52,16 @@ def test_stages_sum_to_the_budget_and_the_later_ones_are_the_same_for_all_frames
         assert min(later) >= LEAST
     if evaluations >= warm:
         assert sum(cold) == evaluations
+
+
+def test_a_probe_is_as_long_as_a_warm_frame_but_long_enough_to_foretell():
+    assert probe_evaluations(job(warm=80)) == 80
+    assert probe_evaluations(job(warm=20)) == LEAST_PROBE
+    assert probe_evaluations(job(warm=20, evaluations=25)) == 25
+    assert probe_evaluations(job(warm_start="previous")) == 0
+    assert probe_evaluations(job(flow="none")) == 0
+    pictures = ImagesInput(kind="images", path=Path("/pictures"))
+    assert probe_evaluations(job().model_copy(update={"input": pictures})) == 0
 
 
 def test_an_anchor_has_more_evaluations_but_no_more_than_the_first_frame():

@@ -12,7 +12,8 @@ from render.errors import SourceError
 from render.materials import read_materials
 from render.media.images import Opened, Original
 from render.media.stills import Still, read_still
-from render.painter import DivergedError, Painter
+from render.painted import DivergedError
+from render.painter import Painter
 from render.rescue import Rescuer
 from render.together import Finished, Unreadable, Wanted, paint_pictures
 

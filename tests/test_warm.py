@@ -24,7 +24,7 @@ def near(values, pixels, off=1.0):
 
 
 def test_where_nothing_moves_a_frame_starts_from_the_one_before_and_is_pulled_to_it(motions):
-    found = warm_start(CONTENT, Links(Neighbour(CONTENT, PAINTED)), None, motions)
+    found = warm_start(CONTENT, Links(Neighbour(CONTENT, PAINTED)), None, motions, None)
     assert near(found.start, PAINTED)
     assert near(found.target, PAINTED)
     assert found.weight.shape == (48, 64, 1)
@@ -32,7 +32,7 @@ def test_where_nothing_moves_a_frame_starts_from_the_one_before_and_is_pulled_to
 
 
 def test_a_later_stage_starts_between_the_stage_below_and_the_frame_before(motions):
-    found = warm_start(CONTENT, Links(Neighbour(CONTENT, PAINTED)), CONTENT, motions)
+    found = warm_start(CONTENT, Links(Neighbour(CONTENT, PAINTED)), CONTENT, motions, None)
     between = CONTENT + BLEND * (PAINTED - CONTENT.astype(float))
     assert 0 < BLEND < 1
     assert near(found.start, between, 2)
@@ -44,8 +44,8 @@ def test_what_lies_frames_further_back_counts_where_the_one_before_does_not_show
     gone[10:38, 16:48] = OTHER[10:38, 16:48]
     hidden = np.where(gone == CONTENT, PAINTED, 7).astype(np.uint8)
     near_one, far_one = Neighbour(gone, hidden), Neighbour(CONTENT, PAINTED)
-    short = warm_start(CONTENT, Links(near_one), None, motions)
-    long = warm_start(CONTENT, Links(near_one, earlier=[far_one]), None, motions)
+    short = warm_start(CONTENT, Links(near_one), None, motions, None)
+    long = warm_start(CONTENT, Links(near_one, earlier=[far_one]), None, motions, None)
     middle = (slice(16, 32), slice(22, 42))
     assert short.weight[middle].mean() < 0.5
     assert long.weight[middle].mean() > 0.95
@@ -59,7 +59,7 @@ def test_what_lies_frames_further_back_counts_where_the_one_before_does_not_show
 def test_a_frame_that_is_led_goes_a_share_of_the_way_and_is_pulled_as_hard(motions, share, pull):
     anchor = Neighbour(CONTENT, CONTENT)
     links = Links(Neighbour(CONTENT, PAINTED), bridge=Bridge(anchor, share))
-    found = warm_start(CONTENT, links, None, motions)
+    found = warm_start(CONTENT, links, None, motions, None)
     way = PAINTED + share * (CONTENT.astype(float) - PAINTED)
     assert near(found.target, way.astype(np.uint8), 2)
     assert found.weight.min() == pytest.approx(pull)
@@ -70,7 +70,7 @@ def test_the_way_to_an_anchor_is_followed_through_the_frames_between(motions):
     pan = [np.ascontiguousarray(wide[:, 4 * n : 4 * n + SIZE[0]]) for n in range(9)]
     anchor = Neighbour(pan[8], 255 - pan[8], tuple(pan[1:8]))
     links = Links(Neighbour(pan[0], pan[0]), bridge=Bridge(anchor, 1.0))
-    found = warm_start(pan[0], links, None, motions)
+    found = warm_start(pan[0], links, None, motions, None)
     shown = (slice(6, -6), slice(38, -6))
     assert np.abs(found.target[shown] * 255 - (255 - pan[0][shown].astype(float))).mean() < 6
 
@@ -78,7 +78,7 @@ def test_the_way_to_an_anchor_is_followed_through_the_frames_between(motions):
 def test_what_looks_otherwise_is_not_held_however_well_the_flow_finds_it(motions):
     """In a flash all is brighter, and what was painted before has nothing to say about it."""
     dim = (CONTENT // 3).astype(np.uint8)
-    found = warm_start(CONTENT, Links(Neighbour(dim, PAINTED)), None, motions)
+    found = warm_start(CONTENT, Links(Neighbour(dim, PAINTED)), None, motions, None)
     bright = CONTENT.mean(axis=2) > 120
     assert found.weight[..., 0][bright].mean() < 0.05
 
@@ -88,8 +88,10 @@ def test_edges_of_what_moves_are_led_too(motions):
     after = CONTENT.copy()
     after[20:50, 24:54] = CONTENT[20:50, 20:50]
     near_by = Neighbour(after, 255 - after)
-    alone = warm_start(CONTENT, Links(near_by), None, motions).weight
-    led = warm_start(CONTENT, Links(near_by, bridge=Bridge(near_by, 0.01)), None, motions).weight
+    alone = warm_start(CONTENT, Links(near_by), None, motions, None).weight
+    led = warm_start(
+        CONTENT, Links(near_by, bridge=Bridge(near_by, 0.01)), None, motions, None
+    ).weight
     assert (led == 0).sum() < 0.7 * (alone == 0).sum()
 
 

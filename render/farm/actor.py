@@ -18,7 +18,8 @@ from render.media.frames import Frame
 from render.media.stills import encode_png
 from render.metrics import Comparison
 from render.motion.detail import Detail
-from render.painter import Painter, Pixels
+from render.painted import Below, Pixels
+from render.painter import Painter
 from render.rescue import Rescuer
 from render.settle import settle
 from render.spec.job import Job
@@ -93,7 +94,7 @@ class Task:
         unit: number of the unit that the frame belongs to.
         stage: which part of its evaluations to do.
         below: the frame after the stage before this one; `None` for the first.
-        curvature: what that stage has learnt, if it has.
+        probe: whether to paint it by itself too, see `Unit.probed`.
         attempt: number of the attempt at the unit's stage, which the reply repeats.
     """
 
@@ -105,8 +106,8 @@ class Task:
     bridge: Bridge | None
     unit: int
     stage: int
-    below: Pixels | None
-    curvature: bytes | None
+    below: Below | None
+    probe: bool
     attempt: int
 
 
@@ -194,7 +195,7 @@ class Worker:
                 masks=task.masks,
                 stage=task.stage,
                 below=task.below,
-                curvature=task.curvature,
+                probe=task.probe,
             )
         )
         # What the next frame starts from is what was committed: 8-bit pixels, as they are in the PNG.

@@ -12,7 +12,7 @@ from render.materials import read_masks
 from render.media.frames import FrameError, Source
 from render.media.stills import decode_png
 from render.motion.detail import Detail
-from render.painter import Pixels
+from render.painted import Below, Pixels
 from render.plan import Unit
 from render.spec.job import Job
 from render.spec.stages import frames_kept, gaps_back
@@ -95,7 +95,7 @@ class Lane:
         """
         turns, unit = self.turns, self.unit
         index = turns.frame
-        before, towards = turns.predecessor(), turns.towards()
+        before, towards, probe = turns.predecessor(), turns.towards(), unit.probed(turns.position)
         earlier = sorted(turns.earlier(self._gaps))
         # Frames are asked for in their order, as they are read.
         self._window.forget(min(earlier, default=index if before is None else before))
@@ -122,26 +122,32 @@ class Lane:
             bridge,
             unit.number,
             self.stage,
-            None if self.stage == 0 else self._picture(index, self.stage - 1),
-            None if self.stage == 0 else self._store.curvature(index, self.stage - 1),
+            self._below(index),
+            self.stage == 0 and probe,
             self.attempt,
         )
 
-    def _detail(self, frame: int) -> Detail | None:
-        """What a frame's chain knows of the detail of paintings; an older version did not say."""
-        records, stages = self._store.records, self._store.stages
-        record = records[frame] if self.stage == self.unit.stages - 1 else stages[frame, self.stage]
-        known = record.info.get("detail")
-        return None if known is None else Detail(**known)
+    def _below(self, frame: int) -> Below | None:
+        """The frame after the stage before this one."""
+        stage = self.stage - 1
+        if stage < 0:
+            return None
+        picture, detail = self._painted(frame, stage)
+        return Below(picture, self._store.curvature(frame, stage), detail)
 
-    def _picture(self, frame: int, stage: int) -> Pixels:
-        last = stage == self.unit.stages - 1
-        data = self._store.read(frame) if last else self._store.read_stage(frame, stage)
-        return decode_png(data).pixels
+    def _painted(self, frame: int, stage: int) -> tuple[Pixels, Detail | None]:
+        """A frame after a stage, and what was known of the detail of paintings there."""
+        store = self._store
+        if stage == self.unit.stages - 1:
+            data, record = store.read(frame), store.records[frame]
+        else:
+            data, record = store.read_stage(frame, stage), store.stages[frame, stage]
+        known = record.info.get("detail")  # an older version did not say
+        return decode_png(data).pixels, None if known is None else Detail(**known)
 
     def _neighbour(self, frame: int, between: tuple[Pixels, ...] = ()) -> Neighbour:
-        content = self._window.frame(frame).pixels
-        return Neighbour(content, self._picture(frame, self.stage), between, self._detail(frame))
+        picture, detail = self._painted(frame, self.stage)
+        return Neighbour(self._window.frame(frame).pixels, picture, between, detail)
 
     def _contents(self, frames: Iterable[int]) -> tuple[Pixels, ...]:
         """Contents on the way from one frame to another; what cannot be read is passed over."""

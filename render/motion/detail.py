@@ -5,7 +5,7 @@ Detail is the gradient energy of the luma: squared differences to the right and 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -34,20 +34,25 @@ _LITTLE = 1e-4
 
 @dataclass(frozen=True)
 class Detail:
-    """How much detail a painting has where its content has so much: `base + slope · content`.
+    """How much detail a painting has where its content has so much: `share · (base + slope · content)`.
 
-    Seen in the first frame of a chain, which is painted by itself, it foretells what later ones would
-    have if they were. On a pan into finer detail their sharpness lay within 0.85 to 1.03 of that.
+    Seen in a frame that was painted by itself, it foretells what others would have if they were: the
+    first of a chain, and on the way probes, which are painted for this alone. Over 200 frames of two
+    slow pans what was foretold, over what was there, went from 0.88 to 1.04 and from 1.00 to 1.16 with
+    the first frame alone, from 1.02 to 1.06 and from 1.06 to 1.12 with a probe in fifteen frames
+    (means over 25; what stays the same is the share).
 
     Attributes:
         base: where the content has none.
         slope: more of it for more in the content.
         content: mean of the content in which this was seen.
+        share: of that of a probe, what a chain's paintings have, which more evaluations are spent on.
     """
 
     base: float
     slope: float
     content: float
+    share: float = 1.0
 
     def expected(self, content: FloatMap) -> FloatMap | None:
         """Detail (H×W) of a painting of H×W×3 content, 0 to 1; `None` if too little is known for it.
@@ -58,15 +63,26 @@ class Detail:
         ratio = (float(there.mean(dtype=np.float64)) + _LITTLE) / (self.content + _LITTLE)
         if not 1 / _FAR <= ratio <= _FAR:
             return None
-        return np.float32(self.base) + np.float32(self.slope) * there
+        return np.float32(self.share) * (np.float32(self.base) + np.float32(self.slope) * there)
+
+    def scaled_to(self, painting: Detail) -> Detail:
+        """This with the share that brings it to what another painting of the same frame shows."""
+        own = replace(self, share=1.0).mean
+        return replace(self, share=painting.mean / own) if own > 0 else painting
+
+    @property
+    def mean(self) -> float:
+        """Mean over the frame in which this was seen."""
+        return self.share * (self.base + self.slope * self.content)
 
 
-def seen(content: FloatMap, painting: FloatMap) -> Detail:
+def seen(content: FloatMap, painting: FloatMap, share: float = 1.0) -> Detail:
     """What a frame shows of its painting's detail; least squares over blocks, nothing negative.
 
     Args:
         content: H×W×3, 0 to 1.
         painting: likewise.
+        share: see `Detail`.
     """
     of_content, of_painting = energy_map(content), energy_map(painting)
     means = [float(each.mean(dtype=np.float64)) for each in (of_content, of_painting)]
@@ -78,7 +94,22 @@ def seen(content: FloatMap, painting: FloatMap) -> Detail:
     variance = float((x * x).mean()) + _LITTLE**2  # so that next to no detail explains nothing
     steepest = means[1] / means[0] if means[0] > 0 else 0.0
     slope = min(max(float((x * y).mean()) / variance, 0.0), steepest)
-    return Detail(means[1] - slope * means[0], slope, means[0])
+    return Detail((means[1] - slope * means[0]) / share, slope / share, means[0], share)
+
+
+def anew(
+    content: FloatMap, painting: FloatMap, line: Detail | None, before: Detail | None
+) -> Detail:
+    """What is known where nothing was known of such content: what its painting shows.
+
+    Args:
+        content: H×W×3, 0 to 1.
+        painting: likewise.
+        line: what a probe has shown of the same content, if there was one.
+        before: what the frame before knew.
+    """
+    own = seen(content, painting, 1.0 if before is None else before.share)
+    return own if line is None else line.scaled_to(own)
 
 
 def keep_detail(

@@ -128,7 +128,7 @@ class Temporal(Model):
     workers as stages paint one shot. `chain`: each frame waits for the one before it. `anchors`: a
     long shot is cut into segments, their first frames are painted as a chain of their own, and the
     segments side by side, for as many workers as segments; needs `warm_start: warped` and a flow."""
-    stages: Annotated[int, Field(ge=1, le=16)] = 4
+    stages: Annotated[int, Field(ge=1, le=16)] = 5
     """Stages of a frame in `waves`, each with at least 8 of the `warm_evaluations`; fewer where those
     do not suffice."""
     segment: Annotated[int, Field(ge=2)] | None = None
