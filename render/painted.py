@@ -57,7 +57,7 @@ class DivergedError(EngineError):
     """The optimiser left the finite numbers."""
 
 
-def painted(found: Stylized) -> list[Painted]:
+def committed(found: Stylized) -> list[Painted]:
     """What the engine found for each picture of a batch, as it is committed.
 
     Raises:

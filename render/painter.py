@@ -19,14 +19,15 @@ from render.assembly import Extras, Mask, build_stylizer, check_shape, mask_tens
 from render.curvature import pack_pairs, unpack_pairs
 from render.errors import EngineError
 from render.metrics import Comparison, Shown, compare
-from render.motion.detail import Detail, anew, seen
+from render.motion.detail import Detail, anew, known, seen
 from render.motion.flow import estimate_flow
 from render.motion.paths import Motions
 from render.motion.reliability import BoolMap
-from render.painted import Below, Painted, Pixels, painted
+from render.painted import Below, Painted, Pixels, committed
 from render.raft import load_raft
 from render.spec.job import Job
 from render.spec.stages import (
+    AHEAD,
     EFFORTS,
     Effort,
     gaps_back,
@@ -79,6 +80,7 @@ class Painter:
         self._last_stage = stages - 1
         self._evaluations = {effort: stage_evaluations(job, stages, effort) for effort in EFFORTS}
         self._probe_evaluations = probe_evaluations(job)
+        self._carries = is_carried(job.temporal)
         raft = find_raft(job.temporal) if job.engine == "vgg" else None
         flow = estimate_flow if raft is None else load_raft(raft, device)
         self._motions = Motions(self._pairs_seen(stages), flow)
@@ -130,7 +132,7 @@ class Painter:
         scene = self._scene(content, index, alpha, masks)
         effort: Effort = "first" if links is None else links.effort
         start, pull, still = None, None, None
-        line, detail, known, probed = None, None, False, 0
+        line, detail, foretold, probed = None, None, False, 0
         if below is not None:
             start, line = to_tensor(below.pixels, self.device), below.detail
         if links is not None and alpha is None and not masks:  # which may change by themselves
@@ -138,10 +140,8 @@ class Painter:
         if probe and self._probe_evaluations and not (still is not None and still.all()):
             line, probed = self._probe(content, scene)
         if links is not None:
-            detail = links.previous.detail
-            if detail is not None and line is not None:
-                detail = replace(line, share=detail.share)
-            start, pull, known = self._warm_start(content, links, below, still, detail)
+            detail = known(links.previous.detail, line)
+            start, pull, foretold = self._warm_start(content, links, below, still, detail)
             if pull is not None and float((pull.mask == 0).float().mean()) > NEW:
                 effort = "anchor"
         spend = evaluations or self._evaluations[effort][stage]
@@ -154,7 +154,7 @@ class Painter:
             evaluations=spend,
             pairs=None if curvature is None else unpack_pairs(curvature),
         )
-        [done] = painted(found)
+        [done] = committed(found)
         pixels = done.pixels
         if links is not None and still is not None:
             # Also where colours are kept.
@@ -165,7 +165,8 @@ class Painter:
         learnt = None
         if found.pairs is not None and stage != self._last_stage:
             learnt = pack_pairs(found.pairs)
-        detail = detail if known else anew(unit(content), unit(pixels), line, detail)
+        if not foretold:
+            detail = anew(unit(content), unit(pixels), line) if self._carries else None
         spent = probed + found.evaluations
         return replace(
             done, pixels=pixels, evaluations=spent, warping=warping, curvature=learnt, detail=detail
@@ -192,9 +193,8 @@ class Painter:
 
     def _probe(self, content: Pixels, scene: Callable[..., Stylized]) -> tuple[Detail, int]:
         """What detail a painting of a frame has by itself, and the evaluations that this took."""
-        found = scene(evaluations=self._probe_evaluations)
-        painting = found.pixels[0].permute(1, 2, 0).cpu().numpy()
-        return seen(unit(content), painting), found.evaluations
+        [done] = committed(scene(evaluations=self._probe_evaluations))
+        return seen(unit(content), unit(done.pixels)), done.evaluations
 
     def _check(
         self, width: int, height: int, masks: int, stage: int, below: Below | None, *, cold: bool
@@ -223,7 +223,7 @@ class Painter:
         """What a frame that follows others starts from and is pulled towards; see `WarmStart`."""
         result = links.previous.result
         pixels = None if below is None else below.pixels
-        if not is_carried(self.job.temporal):
+        if not self._carries:
             return to_tensor(result if pixels is None else pixels, self.device), None, False
         found = warm_start(content, links, pixels, self._motions, detail)
         start, fixed = found.start, None
@@ -242,7 +242,7 @@ class Painter:
         """Pairs of frames whose motion is looked at again: by other stages, or on the next frame."""
         temporal = self.job.temporal
         bridge = temporal.bridge if temporal.parallel == "anchors" else 0
-        return (stages + 1) * (1 + len(gaps_back(self.job))) + bridge
+        return (max(stages, AHEAD) + 1) * (1 + len(gaps_back(self.job))) + bridge
 
     def _tensor(self, picture: FloatPixels | BoolMap) -> Tensor:
         return (

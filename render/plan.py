@@ -102,11 +102,13 @@ class Unit:
     def probed(self, position: int) -> bool:
         """Whether the frame at a position is painted a second time, by itself.
 
-        That shows what detail its content has then, which the frames behind it keep. Short chains have
-        the detail of their first frame. Anchors wait for each other, and have no time for it.
+        That shows what detail its content has then, which the frames behind it keep, so that some must
+        follow; and what the first one shows is needed to make use of a second. Short chains have the
+        detail of their first frame alone; anchors, which wait for each other, and their segments too.
         """
         probes = self.chained and self.after is None and not self.anchors
-        return probes and len(self.frames) > PROBED and position % PROBED == 0
+        end = len(self.frames) - PROBED // 2
+        return probes and position % PROBED == 0 and position < end > PROBED
 
     def is_led(self, position: int) -> bool:
         """Whether the frame at a position is led to the one behind the last."""

@@ -21,7 +21,7 @@ from render.assembly import Mask, check_shape, mask_tensor
 from render.errors import EngineError, RenderError, SourceError
 from render.media.images import Opened
 from render.media.stills import FORMAT_OF, Still, encode_still, scale_still
-from render.painted import Painted, painted
+from render.painted import Painted, committed
 from render.painter import Painter, frame_seed
 from render.rescue import Rescuer
 from render.spec.job import Job
@@ -244,4 +244,4 @@ def paint_together(painter: Painter, group: Sequence[Loaded]) -> list[Painted]:
         else None,
         seeds=[frame_seed(job.seed, one.wanted.frame) for one in group],
     )
-    return painted(found)
+    return committed(found)

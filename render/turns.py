@@ -9,9 +9,8 @@ from collections.abc import Callable, Collection, Container, Iterable, Sequence
 from typing import Protocol, TypeVar
 
 from render.plan import Unit
+from render.spec.stages import AHEAD
 
-AHEAD = 8
-"""Frames by which a stage may be ahead of the next one: so much is painted but not yet used."""
 LEVEL = 2
 """Frames by which a chain must be longer than another for its worker to change over to it."""
 
@@ -77,7 +76,7 @@ class Turns:
         if not all(self._settled(frame) for frame in unit.needs(here)):
             return False
         if unit.chained and self.first() is None and frames[here] != self._start():
-            return False  # the first frame, whose detail all others keep, is not committed yet
+            return False  # the first frame, whose detail others keep, is not committed yet
         behind = here - AHEAD
         return self._last or behind < 0 or self._passed(frames[behind])
 

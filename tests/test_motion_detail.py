@@ -1,14 +1,12 @@
 """Detail kept along a chain of warps."""
 
-from dataclasses import replace
-
 import cv2
 import numpy as np
 import pytest
 from conftest import smooth_noise
 
 from render.metrics import sharpness
-from render.motion.detail import GAIN, anew, energy_map, keep_detail, seen
+from render.motion.detail import GAIN, anew, energy_map, keep_detail, known, seen
 from render.motion.warp import warp
 
 RNG = np.random.default_rng(4)
@@ -122,25 +120,32 @@ def test_nothing_is_expected_to_be_negative():
 
 
 def test_what_a_probe_shows_is_brought_to_what_the_chain_has_by_its_share():
-    """The chain's first frame has half the detail of the probe of it, and so have those behind it."""
+    """The chain's first frame has 0.6 of the detail of the probe of it, and so have those behind it."""
     first, later = picture(), picture()[::-1]
     first_probe, later_probe = 0.9 * first, 0.7 * later
-    known = anew(first, first_probe * np.float32(0.5**0.5), seen(first, first_probe), None)
-    assert known.share == pytest.approx(0.5, rel=1e-4)
-    assert known.expected(first).mean() == pytest.approx(detail(first_probe) / 2, rel=1e-4)
-    then = replace(seen(later, later_probe), share=known.share)
-    assert then.expected(later).mean() == pytest.approx(detail(later_probe) / 2, rel=1e-4)
+    begun = anew(first, first_probe * np.float32(0.6**0.5), seen(first, first_probe))
+    assert begun.share == pytest.approx(0.6, rel=1e-4)
+    assert begun.expected(first).mean() == pytest.approx(0.6 * detail(first_probe), rel=1e-4)
+    then = known(begun, seen(later, later_probe))
+    assert then.expected(later).mean() == pytest.approx(0.6 * detail(later_probe), rel=1e-4)
+    assert known(then, None) == then
 
 
-def test_the_share_outlasts_content_of_which_nothing_is_known():
-    before = replace(seen(picture(), picture()), share=1.25)
-    other, painting = smooth_noise(64, 48, seed=6) / np.float32(255), picture()
-    known = anew(other, painting, None, before)
-    assert known.share == 1.25
-    assert known.expected(other).mean() == pytest.approx(detail(painting), rel=1e-4)
+def test_without_a_share_a_probe_says_nothing_before_it_is_held_against_a_painting():
+    content, painting = picture(), picture()
+    own, probe = seen(content, painting), seen(content, 0.8 * painting)
+    assert known(own, probe) is None
+    assert known(None, probe) is None
+    assert known(own, None) == own
+    after = anew(content, painting, probe)
+    assert after.share == pytest.approx(1 / 0.64, rel=1e-4)
 
 
-def test_a_probe_without_any_detail_is_no_measure():
-    flat, painting = np.full((48, 64, 3), 0.4, np.float32), picture()
-    known = anew(flat, painting, seen(flat, flat), None)
-    assert known.expected(flat).mean() == pytest.approx(detail(painting), rel=1e-4)
+@pytest.mark.parametrize("part", [0, 0.01, 0.3])
+def test_paintings_with_next_to_no_detail_or_much_less_are_no_measure_of_others(part):
+    content, painting = picture(), picture()
+    dull = np.float32(part) * painting
+    for one, other in ((dull, painting), (painting, dull)):
+        there = anew(content, one, seen(content, other))
+        assert there == seen(content, one)
+        assert there.share is None

@@ -11,7 +11,7 @@ from PIL import Image
 
 from render.errors import SourceError
 from render.inputs import make_plan
-from render.plan import CHUNK, PROBED, Plan, Unit, anchored, chunks, split
+from render.plan import CHUNK, Plan, Unit, anchored, chunks, split
 
 
 @given(
@@ -90,9 +90,14 @@ def test_of_a_long_chain_every_sixteenth_frame_is_probed():
     def probed(unit):
         return [n for n in range(len(unit.frames)) if unit.probed(n)]
 
-    assert probed(Unit(0, 0, range(100, 140), chained=True)) == [0, 16, 32]
-    assert not probed(Unit(0, 0, range(PROBED), chained=True))  # as the first, so all others
-    assert not probed(Unit(0, 0, range(40), chained=False))
+    assert probed(Unit(0, 0, range(100, 141), chained=True)) == [0, 16, 32]
+    assert probed(Unit(0, 0, range(40), chained=True)) == [
+        0,
+        16,
+    ]  # for the last eight there is none
+    assert probed(Unit(0, 0, range(25), chained=True)) == [0, 16]
+    assert not probed(Unit(0, 0, range(24), chained=True))  # the first would be of no use alone
+    assert not probed(Unit(0, 0, range(41), chained=False))
     anchors, *segments = anchored(0, range(1000), [0] * 1000, 32, 16, 0)
     assert not any(probed(unit) for unit in (anchors, *segments))
 

@@ -10,7 +10,6 @@ from render.inputs import make_plan
 from render.plan import Plan, Unit, anchored
 from render.schedule import evaluations_left, forecast, in_evaluations, makespan
 from render.spec.job import Job
-from render.spec.stages import LEAST_PROBE
 
 
 def job(evaluations=80, warm=32, **temporal):
@@ -34,7 +33,7 @@ def plan(*lengths, stages=4, chained=True):
 
 def test_one_worker_makes_all_evaluations_and_no_crew_beats_the_critical_path():
     made = forecast([in_evaluations(job(), plan(40, 7))])
-    assert made.total == 2 * 80 + 45 * 32 + 3 * LEAST_PROBE
+    assert made.total == 2 * 80 + 45 * 32
     assert made.speedup[1] == 1
     assert makespan([in_evaluations(job(), plan(40, 7))], 256) == made.critical_path
     assert all(
@@ -57,9 +56,10 @@ def test_the_critical_path_of_a_thousand_frames_is_a_quarter_of_their_time():
 
 
 def test_what_is_left_of_a_job_counts_its_probes():
-    clip = replace(plan(40), rate=Fraction(25))
-    assert evaluations_left(job(), clip, ()) == 80 + 39 * 32 + 3 * LEAST_PROBE
-    assert evaluations_left(job(), clip, range(1, 32)) == 80 + 8 * 32 + 2 * LEAST_PROBE
+    clip = replace(plan(41, stages=5), rate=Fraction(25))
+    assert evaluations_left(job(90, 60), clip, ()) == 90 + 40 * 60 + 3 * 60
+    assert evaluations_left(job(90, 60), clip, range(1, 32)) == 90 + 9 * 60 + 2 * 60
+    assert evaluations_left(job(90, 39), clip, ()) == 90 + 40 * 39  # too few to foretell anything
 
 
 def anchors(count, segment=32):

@@ -54,10 +54,11 @@ def test_stages_sum_to_the_budget_and_the_later_ones_are_the_same_for_all_frames
         assert sum(cold) == evaluations
 
 
-def test_a_probe_is_as_long_as_a_warm_frame_but_long_enough_to_foretell():
+def test_a_probe_is_as_long_as_a_warm_frame_if_that_suffices_to_foretell():
     assert probe_evaluations(job(warm=80)) == 80
-    assert probe_evaluations(job(warm=20)) == LEAST_PROBE
-    assert probe_evaluations(job(warm=20, evaluations=25)) == 25
+    assert probe_evaluations(job(warm=80, evaluations=50)) == 50
+    assert probe_evaluations(job(warm=LEAST_PROBE)) == LEAST_PROBE
+    assert probe_evaluations(job(warm=LEAST_PROBE - 1)) == 0
     assert probe_evaluations(job(warm_start="previous")) == 0
     assert probe_evaluations(job(flow="none")) == 0
     pictures = ImagesInput(kind="images", path=Path("/pictures"))

@@ -5,7 +5,8 @@ from itertools import product
 import pytest
 
 from render.plan import Unit, anchored
-from render.turns import AHEAD, LEVEL, Turns, foremost, gives_way, in_order
+from render.spec.stages import AHEAD
+from render.turns import LEVEL, Turns, foremost, gives_way, in_order
 
 WAVES = Unit(0, 0, range(10), chained=True, stages=3)
 

@@ -17,7 +17,7 @@ GAIN = 1.07
 """Most by which the gradient energy of a carried picture may differ from that of the picture it comes
 from. A resampling costs detail, and a quadratic pull towards a picture that never fits exactly costs
 more: over 24 frames a third of it. Painting over what is painted adds some, over 130 frames a third,
-which shows as specks. With this gain a chain keeps the sharpness of its first frame."""
+which shows as specks. With this gain a chain keeps the sharpness that it is to have."""
 STRONGEST = 1.0
 """Largest share of the unsharp mask that is added or taken away."""
 
@@ -27,14 +27,15 @@ _RADIUS = 1.0
 _BLOCK = 8
 """Pixels each way over which detail of content and painting is compared: strokes lie beside edges."""
 _FAR = 2.0
-"""Of content with so many times more detail than that which was seen, or less, nothing is known."""
+"""Of content with so many times more detail than that which was seen, or less, nothing is known; nor of
+paintings, from others."""
 _LITTLE = 1e-4
 """As good as no detail: what a camera's noise has, where typical content has 1e-2."""
 
 
 @dataclass(frozen=True)
 class Detail:
-    """How much detail a painting has where its content has so much: `share · (base + slope · content)`.
+    """How much detail a painting has where its content has so much: `base + slope · content`.
 
     Seen in a frame that was painted by itself, it foretells what others would have if they were: the
     first of a chain, and on the way probes, which are painted for this alone. Over 200 frames of two
@@ -46,13 +47,14 @@ class Detail:
         base: where the content has none.
         slope: more of it for more in the content.
         content: mean of the content in which this was seen.
-        share: of that of a probe, what a chain's paintings have, which more evaluations are spent on.
+        share: of this, what the paintings of a chain have: a probe has other evaluations behind it, and
+            an earlier stage too; `None`: this was seen in the chain itself.
     """
 
     base: float
     slope: float
     content: float
-    share: float = 1.0
+    share: float | None = None
 
     def expected(self, content: FloatMap) -> FloatMap | None:
         """Detail (H×W) of a painting of H×W×3 content, 0 to 1; `None` if too little is known for it.
@@ -63,26 +65,21 @@ class Detail:
         ratio = (float(there.mean(dtype=np.float64)) + _LITTLE) / (self.content + _LITTLE)
         if not 1 / _FAR <= ratio <= _FAR:
             return None
-        return np.float32(self.share) * (np.float32(self.base) + np.float32(self.slope) * there)
-
-    def scaled_to(self, painting: Detail) -> Detail:
-        """This with the share that brings it to what another painting of the same frame shows."""
-        own = replace(self, share=1.0).mean
-        return replace(self, share=painting.mean / own) if own > 0 else painting
+        share = 1.0 if self.share is None else self.share
+        return np.float32(share * self.base) + np.float32(share * self.slope) * there
 
     @property
     def mean(self) -> float:
-        """Mean over the frame in which this was seen."""
-        return self.share * (self.base + self.slope * self.content)
+        """Mean over the frame in which it was seen."""
+        return self.base + self.slope * self.content
 
 
-def seen(content: FloatMap, painting: FloatMap, share: float = 1.0) -> Detail:
+def seen(content: FloatMap, painting: FloatMap) -> Detail:
     """What a frame shows of its painting's detail; least squares over blocks, nothing negative.
 
     Args:
         content: H×W×3, 0 to 1.
         painting: likewise.
-        share: see `Detail`.
     """
     of_content, of_painting = energy_map(content), energy_map(painting)
     means = [float(each.mean(dtype=np.float64)) for each in (of_content, of_painting)]
@@ -94,22 +91,34 @@ def seen(content: FloatMap, painting: FloatMap, share: float = 1.0) -> Detail:
     variance = float((x * x).mean()) + _LITTLE**2  # so that next to no detail explains nothing
     steepest = means[1] / means[0] if means[0] > 0 else 0.0
     slope = min(max(float((x * y).mean()) / variance, 0.0), steepest)
-    return Detail((means[1] - slope * means[0]) / share, slope / share, means[0], share)
+    return Detail(means[1] - slope * means[0], slope, means[0])
 
 
-def anew(
-    content: FloatMap, painting: FloatMap, line: Detail | None, before: Detail | None
-) -> Detail:
+def known(before: Detail | None, line: Detail | None) -> Detail | None:
+    """What a frame goes by; `None`: nothing yet.
+
+    Args:
+        before: what the frame before it knew.
+        line: what another painting of the same content has shown, a probe or an earlier stage.
+    """
+    if line is None or before is None:
+        return before
+    return None if before.share is None else replace(line, share=before.share)
+
+
+def anew(content: FloatMap, painting: FloatMap, line: Detail | None) -> Detail:
     """What is known where nothing was known of such content: what its painting shows.
 
     Args:
         content: H×W×3, 0 to 1.
         painting: likewise.
-        line: what a probe has shown of the same content, if there was one.
-        before: what the frame before knew.
+        line: see `known`.
     """
-    own = seen(content, painting, 1.0 if before is None else before.share)
-    return own if line is None else line.scaled_to(own)
+    own = seen(content, painting)
+    if line is None or min(line.mean, own.mean) < _LITTLE:
+        return own
+    share = own.mean / line.mean
+    return replace(line, share=share) if 1 / _FAR <= share <= _FAR else own
 
 
 def keep_detail(

@@ -15,9 +15,12 @@ EFFORTS: tuple[Effort, ...] = get_args(Effort)
 LEAST = 8
 """Warm evaluations of a stage: L-BFGS begins anew in each. In fewer it learns little, and a
 chain of frames loses its texture (seen with 5)."""
+AHEAD = 8
+"""Frames by which a stage may be ahead of the next one: so much is painted but not yet used."""
 LEAST_PROBE = 40
 """Evaluations of a probe at least. On two pans paintings of 80 had the detail of those of 300 but for a
-factor that was the same within 1.4 and 1.7% (standard deviation); of 40, within 2.9 and 6.6%."""
+factor that was the same within 1.4 and 1.7% (standard deviation); of 40, within 2.9 and 6.6%, no better
+than the first frame foretells it."""
 ANCHOR = 2
 """An anchor has so many times the warm evaluations: much of it lies in no earlier one, and all the
 frames of its segment start from it."""
@@ -60,10 +63,10 @@ def is_carried(temporal: Temporal) -> bool:
 
 
 def probe_evaluations(job: Job) -> int:
-    """Evaluations of a probe, see `Unit.probed`; 0: it makes none."""
-    if not isinstance(job.input, VideoInput) or not is_carried(job.temporal):
-        return 0
-    return min(job.optimize.evaluations, max(job.optimize.warm_evaluations, LEAST_PROBE))
+    """Evaluations of a probe, see `Unit.probed`: those of a warm frame; 0: it makes none."""
+    probe = min(job.optimize.evaluations, job.optimize.warm_evaluations)
+    carried = isinstance(job.input, VideoInput) and is_carried(job.temporal)
+    return probe if carried and probe >= LEAST_PROBE else 0
 
 
 def gaps_back(job: Job) -> tuple[int, ...]:
