@@ -20,7 +20,7 @@ from render.spec.load import build_job, dump_job
 from render.store import store_folder
 
 SEEDS = [int(text) for text in os.environ.get("STORM_SEEDS", "4").split()]
-SECONDS = float(os.environ.get("STORM_SECONDS", "20"))
+SECONDS = float(os.environ.get("STORM_SECONDS", "15"))
 GPUS = 6
 """Pretended GPUs of a worker: only the nodes of the storm have so many."""
 
