@@ -175,10 +175,12 @@ def test_probes_cost_what_the_forecast_says_and_help_any_number_of_workers_alike
     wave, tmp_path, monkeypatch
 ):
     budget = "optimize={evaluations: 40, warm_evaluations: 40}"
-    alone, crew = (wave_job(wave, tmp_path / n, budget, f"farm.workers={n}") for n in "13")
+    alone, crew = (
+        wave_job(wave, tmp_path / n, budget, "input.frames=0-3", f"farm.workers={n}") for n in "13"
+    )
     monkeypatch.setattr("render.plan.PROBED", 2)
     spent = run(alone).evaluations
-    assert spent == 40 + 5 * 40 + 3 * 40
+    assert spent == 40 + 3 * 40 + 2 * 40
     assert spent == forecast([in_evaluations(alone, make_plan(alone))]).total
     run(crew)
     assert frame_bytes(crew) == frame_bytes(alone)
