@@ -242,7 +242,8 @@ class Painter:
         """Pairs of frames whose motion is looked at again: by other stages, or on the next frame."""
         temporal = self.job.temporal
         bridge = temporal.bridge if temporal.parallel == "anchors" else 0
-        return (max(stages, AHEAD) + 1) * (1 + len(gaps_back(self.job))) + bridge
+        apart = max(stages, AHEAD) if stages > 1 else 1
+        return (apart + 1) * (1 + len(gaps_back(self.job))) + bridge
 
     def _tensor(self, picture: FloatPixels | BoolMap) -> Tensor:
         return (
