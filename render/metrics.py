@@ -16,15 +16,12 @@ from statistics import fmean, median
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from render.motion.detail import LUMA
-from render.motion.flow import FloatMap, estimate_flow
+from render.motion.flow import FloatMap, Pixels, estimate_flow
 from render.motion.paths import Motion
 from render.motion.reliability import reliability_mask
 from render.motion.warp import warp
-
-Pixels = npt.NDArray[np.uint8]
 
 GAPS = (1, 2, 4, 8)
 """Frames back that a frame is compared with; 1 is the warping error, the others the long-term ones."""

@@ -5,16 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from render.errors import EngineError
 from render.metrics import Comparison
 from render.motion.detail import Detail
+from render.motion.flow import Pixels
 from render.style.stylizer import Stylized
-
-Pixels = npt.NDArray[np.uint8]
 
 TRACE_POINTS = 32
 """Losses that are kept of a frame: a curve's worth, not a million frames' burden."""

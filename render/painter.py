@@ -11,7 +11,6 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -20,10 +19,10 @@ from render.curvature import pack_pairs, unpack_pairs
 from render.errors import EngineError
 from render.metrics import Comparison, Shown, compare
 from render.motion.detail import Detail, anew, known, seen
-from render.motion.flow import estimate_flow
+from render.motion.flow import Pixels, estimate_flow
 from render.motion.paths import Motions
 from render.motion.reliability import BoolMap
-from render.painted import Below, Painted, Pixels, committed
+from render.painted import Below, Painted, committed
 from render.raft import load_raft
 from render.spec.job import Job
 from render.spec.stages import (
@@ -39,10 +38,8 @@ from render.spec.stages import (
 from render.style.objective import Pull
 from render.style.pyramid import to_tensor
 from render.style.stylizer import Stylized
-from render.warm import Links, Neighbour, unit, warm_start
+from render.warm import FloatPixels, Links, Neighbour, unit, warm_start
 from render.weights import find_raft
-
-FloatPixels = npt.NDArray[np.float32]
 
 NEW = 0.75
 """A frame of which more than this share is new takes the evaluations of an anchor."""

@@ -154,7 +154,7 @@ class _Game:
         rank = {id(unit): n for n, unit in enumerate(in_order([unit for unit, _ in units]))}
         self._waiting = sorted(units, key=lambda one: -rank[id(one[0])])  # taken from the end
         self._asking: defaultdict[_Place, list[_Line]] = defaultdict(list)
-        self._ready: list[tuple[tuple[int, bool, int], int, _Line]] = []  # a heap
+        self._ready: list[tuple[tuple[bool, int, bool, int], int, _Line]] = []  # a heap
         self._opened = 0
 
     def play(self, workers: int) -> float:

@@ -163,14 +163,16 @@ def foremost(lines: Iterable[Line]) -> Line:
     return min(lines, key=lambda line: preference(line.turns))
 
 
-def preference(turns: Turns) -> tuple[int, bool, int]:
+def preference(turns: Turns) -> tuple[bool, int, bool, int]:
     """Of turns that are ready the lowest goes first.
 
-    That is the latest stage, which ends frames; then anchors, which others wait for; then the longest
-    chain. Pictures that do not follow each other go in the order in which they were begun.
+    That is the first stage, as far ahead as it may be: while a probe holds it up, the others live on
+    what it is ahead. Then the latest stage, which ends frames; then anchors, which others wait for; then
+    the longest chain. Pictures that do not follow each other go in the order in which they were begun.
     """
     unit = turns.unit
-    return -turns.stage, not unit.anchors, -turns.remaining if unit.chained else 0
+    remaining = turns.remaining if unit.chained else 0
+    return turns.stage > 0, -turns.stage, not unit.anchors, -remaining
 
 
 def gives_way(turns: Turns, others: Collection[Turns], workers: int) -> bool:

@@ -10,13 +10,13 @@ import numpy.typing as npt
 
 from render.motion.carry import Carried, carry, led, nearest_first
 from render.motion.detail import Detail
+from render.motion.flow import Pixels
 from render.motion.paths import Motion, Motions
 from render.motion.reliability import BoolMap, unlike
 from render.motion.still import standing_still
 from render.motion.warp import warp
 from render.spec.stages import Effort
 
-Pixels = npt.NDArray[np.uint8]
 FloatPixels = npt.NDArray[np.float32]
 
 BLEND = 0.75

@@ -15,12 +15,17 @@ import psutil
 import pytest
 
 from render.pipeline import run
+from render.plan import PROBED
+from render.sample import SampleClip
+from render.sample.write import write_clip
 from render.spec.document import Document
 from render.spec.load import build_job, dump_job
+from render.spec.stages import LEAST_PROBE
 from render.store import store_folder
 
 SEEDS = [int(text) for text in os.environ.get("STORM_SEEDS", "4").split()]
 SECONDS = float(os.environ.get("STORM_SECONDS", "15"))
+FRAMES = PROBED * 3 // 2 + 1
 GPUS = 6
 """Pretended GPUs of a worker: only the nodes of the storm have so many."""
 
@@ -101,14 +106,16 @@ class Storm:
 
 
 @pytest.fixture(scope="module")
-def make(cluster, make_data, clip, tmp_path_factory):
-    """Makes a job of two shots, painted in waves of three stages."""
+def make(cluster, make_data, tmp_path_factory):
+    """Makes a job of one shot, painted in waves of three stages, long enough for a probe on the way."""
+    clip = tmp_path_factory.mktemp("clip") / "clip.mp4"
+    write_clip(SampleClip(width=96, height=54, frames=FRAMES), clip)
 
     def make(name, *overrides):
         output = tmp_path_factory.mktemp("storm") / f"{name}.mp4"
-        data = make_data({"kind": "video", "path": str(clip), "cuts": [6]}, output)
-        data["optimize"] = {"evaluations": 24, "warm_evaluations": 24}
-        data["output"]["size"] = 64
+        data = make_data({"kind": "video", "path": str(clip), "cuts": []}, output)
+        data["optimize"] = {"evaluations": LEAST_PROBE, "warm_evaluations": LEAST_PROBE}
+        data["output"]["size"] = 40
         data["temporal"] = {"stages": 3}
         data["farm"] = {"retries": 99, "losses": 99, "workers": 2, "address": cluster.address}
         return build_job(Document("test", data), overrides, output.parent)
@@ -139,5 +146,5 @@ def test_after_a_storm_the_job_has_the_bytes_of_a_calm_run(make, calm, cluster, 
         storm.clear()
     print(seed, storm.killed, f"{summary.frames_reused} frames outlived the storm")
     assert summary.status == "finished"
-    assert len(frame_bytes(job)) == 12
+    assert len(frame_bytes(job)) == FRAMES
     assert frame_bytes(job) == calm

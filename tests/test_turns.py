@@ -180,6 +180,17 @@ def test_anchors_are_left_for_nothing_and_stages_for_their_like(notes):
     assert not gives_way(notes.turns(WAVES, 1), others, workers=3)
 
 
+def test_the_first_stage_goes_as_far_ahead_as_it_may_and_then_the_latest(notes):
+    lines = [type("Line", (), {"turns": notes.turns(WAVES, stage)}) for stage in range(3)]
+    order = []
+    for _ in range(AHEAD + 4):
+        turns = foremost([line for line in lines if line.turns.ready()]).turns
+        order.append(turns.stage)
+        notes.paint(turns.frame, stage=None if turns.stage == 2 else turns.stage)
+        turns.advance()
+    assert order == [0] * AHEAD + [1, 0, 2, 1]
+
+
 def test_every_order_of_play_ends(notes):
     """Whoever is ready is painted at once, one after the other, until nothing is left."""
     units = [ANCHORS, *SEGMENTS, Unit(9, 1, range(30, 36), chained=True, stages=3)]

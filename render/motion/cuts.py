@@ -15,15 +15,12 @@ from itertools import chain, repeat
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from scenedetect import AdaptiveDetector, ContentDetector, FrameTimecode
 
 from render.errors import SourceError
-from render.motion.flow import FloatMap, estimate_flow
+from render.motion.flow import FloatMap, Pixels, estimate_flow
 from render.motion.reliability import occlusions, outside_frame
 from render.motion.warp import warp
-
-Pixels = npt.NDArray[np.uint8]
 
 RATIO = 3.0
 """A change this many times that of its neighbours (two on each side) is proposed,"""

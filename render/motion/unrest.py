@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 import numpy as np
-import numpy.typing as npt
 
-from render.motion.flow import estimate_flow
+from render.motion.flow import Pixels, estimate_flow
 from render.motion.warp import warp
-
-Pixels = npt.NDArray[np.uint8]
 
 
 def noting(thumbnails: Iterable[Pixels], unrest: list[float]) -> Iterator[Pixels]:
