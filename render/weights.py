@@ -68,7 +68,6 @@ def _from_file(path: Path, arch: Arch, encoding: str, _state: tuple[int, int]) -
         arch,
         kernels,
         biases,
-        padding="zeros",
         zero=CAFFE_ZERO if caffe else IMAGENET_MEAN,
         unit=255.0 if caffe else 3 / sum(IMAGENET_STD),
     )

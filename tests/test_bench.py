@@ -85,7 +85,7 @@ def test_figures_follow_from_each_other(measured):
     assert row["memory_ratio"] == pytest.approx(row["memory"] / row["reference_memory"])
     assert row["reference_memory"] > 100 * 2 * 3 * 64 * 64 * 4  # its history alone
     assert row["reference_evaluations_to_loss"] >= 12
-    assert row["evaluations_to_loss"] == 10  # enough for what the reference reaches in 12
+    assert row["evaluations_to_loss"] <= 12  # enough for what the reference reaches in 12
     assert row["speedup_to_loss"] == pytest.approx(
         row["reference_seconds_to_loss"] / row["seconds_to_loss"]
     )

@@ -174,10 +174,9 @@ def test_waves_go_on_from_the_newest_picture_of_every_stage(wave, tmp_path, even
 def test_probes_cost_what_the_forecast_says_and_help_any_number_of_workers_alike(
     wave, tmp_path, monkeypatch
 ):
+    small = ("input.frames=0-3", "output.size=48")
     budget = "optimize={evaluations: 40, warm_evaluations: 40}"
-    alone, crew = (
-        wave_job(wave, tmp_path / n, budget, "input.frames=0-3", f"farm.workers={n}") for n in "13"
-    )
+    alone, crew = (wave_job(wave, tmp_path / n, budget, *small, f"farm.workers={n}") for n in "13")
     monkeypatch.setattr("render.plan.PROBED", 2)
     spent = run(alone).evaluations
     assert spent == 40 + 3 * 40 + 2 * 40

@@ -1,22 +1,15 @@
 """The forecast: plans played through with counters."""
 
-import time
 from dataclasses import replace
 from fractions import Fraction
 from itertools import accumulate, pairwise
 
 import pytest
-from conftest import of
 
-from render.farm import hands
-from render.farm.actor import Worker
-from render.farm.events import FrameDone, WorkerReady
 from render.inputs import make_plan
-from render.pipeline import run
 from render.plan import Plan, Unit, anchored
 from render.schedule import evaluations_left, forecast, in_evaluations, makespan
 from render.spec.job import Job
-from render.spec.stages import probe_evaluations, stage_count, stage_evaluations
 
 
 def job(evaluations=80, warm=32, **temporal):
@@ -122,53 +115,3 @@ def test_a_frame_alone_has_nothing_to_share(engine):
 def test_the_forecast_of_a_plan_counts_what_a_run_spends(video_job):
     made = video_job()
     assert forecast([in_evaluations(made, make_plan(made))]).total == 2 * 6 + 10 * 3
-
-
-EVALUATION = 0.01
-"""Pretended seconds of an evaluation."""
-
-
-class Sleeper(Worker):
-    """Paints nothing, but takes as long as painting would on a worker of that speed."""
-
-    def load(self, job, materials):
-        self._job = job
-        return super().load(job, materials)
-
-    def paint(self, task):
-        job, effort = self._job, "first" if task.chain is None else "later"
-        while not gate(job).exists():
-            time.sleep(0.01)
-        cost = stage_evaluations(job, stage_count(job), effort)[task.stage]
-        end = time.monotonic() + EVALUATION * (cost + task.probe * probe_evaluations(job))
-        reply = super().paint(task)
-        time.sleep(max(0, end - time.monotonic()))
-        return reply
-
-
-def gate(job):
-    """A file that is there once all workers are ready."""
-    return job.output.path.with_suffix(".gate")
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("farm")
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_run_takes_as_long_as_the_forecast_says(workers, video_job, monkeypatch):
-    monkeypatch.setattr(hands, "Worker", Sleeper)
-    monkeypatch.setattr("render.plan.PROBED", 4)
-    made = video_job("input.cuts=[]", "optimize={evaluations: 60, warm_evaluations: 40}")
-    expected = EVALUATION * makespan([in_evaluations(made, make_plan(made))], workers)
-    events, times = [], []
-
-    def watch(event):
-        events.append(event)
-        if isinstance(event, WorkerReady) and len(of(WorkerReady, events)) == workers:
-            gate(made).touch()
-            times.append(time.monotonic())
-        if isinstance(event, FrameDone):
-            times.append(time.monotonic())
-
-    asleep = {"engine": "passthrough", "farm": made.farm.model_copy(update={"workers": workers})}
-    run(made.model_copy(update=asleep), on_event=watch)
-    assert expected <= times[-1] - times[0] < 1.2 * expected

@@ -39,7 +39,7 @@ def vgg(caffe):
     kernels[0] = 255 * kernels[0].flip(1)
     zero = tuple(value / 255 for value in reversed(MEAN_BGR))
     return Vgg(
-        Convolutions("vgg19", kernels, biases, "zeros", zero, 255.0),
+        Convolutions("vgg19", kernels, biases, zero, 255.0),
         WEIGHTS.layers(),
         pooling="max",
         device=torch.device("cpu"),

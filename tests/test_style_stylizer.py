@@ -16,6 +16,7 @@ from render.style.lbfgs import Searches
 from render.style.objective import Objective, Pull, Region, Weights
 from render.style.procedural import procedural_convolutions
 from render.style.pyramid import resize, to_tensor
+from render.style.statistics import moments
 from render.style.stylizer import MARGIN, Stylizer
 from render.style.targets import Binding, StylePicture, Styles
 from render.style.vgg import Vgg
@@ -23,10 +24,10 @@ from render.style.vgg import Vgg
 CPU = torch.device("cpu")
 ASSETS = Path(__file__).parents[1] / "jobs" / "assets"
 GOLDEN = {
-    ("lbfgs", "float32"): (0.4212, 0.2796, 0.2725),
-    ("lbfgs", "bfloat16"): (0.4196, 0.2807, 0.2747),
-    ("adam", "float32"): (1.2711, 0.3812, 0.3150),
-    ("adam", "bfloat16"): (1.2704, 0.3813, 0.3152),
+    ("lbfgs", "float32"): (0.4330, 0.2613, 0.2555),
+    ("lbfgs", "bfloat16"): (0.4287, 0.2622, 0.2595),
+    ("adam", "float32"): (1.3536, 0.3556, 0.2987),
+    ("adam", "bfloat16"): (1.3535, 0.3556, 0.2990),
 }
 """The loss at evaluations 10, 50 and 100, by optimiser and precision."""
 TOLERANCE = {"float32": 0.03, "bfloat16": 0.06}
@@ -146,6 +147,25 @@ def test_the_edges_are_as_calm_as_the_middle(vgg):
     assert edge < 2 * rough[:, 8:-8].mean()
 
 
+def test_what_a_picture_lacks_in_style_is_not_painted_beyond_its_edges(vgg):
+    """The middle by itself comes nearer to the style; with a margin of 8 pixels by 0.26 only."""
+
+    def distance(painter, pixels):
+        (target,) = painter.styles.targets(64)
+        features = vgg.features(pixels)
+        near = {"relu1_1": 8, "relu2_1": 4}  # 8 pixels
+        middles = {name: features[name][..., n:-n, n:-n] for name, n in near.items()}
+        own = [target[name].distance(moments(middle, "gram")) for name, middle in middles.items()]
+        return torch.stack(own)
+
+    left = []
+    for seed in range(3):
+        content, painter = picture(64, 48, seed), stylizer(vgg, evaluations=60)
+        found = painter.stylize(content).pixels
+        left.append(distance(painter, found) / distance(painter, content))
+    assert torch.stack(left).mean() < 0.53
+
+
 def test_numbers_that_are_not_finite_are_refused_by_name(vgg):
     good, bad = picture(64, 48, 0), picture(64, 48, 0)
     bad[0, 0, 3, 3] = torch.nan
@@ -234,12 +254,12 @@ def test_the_weight_of_a_region_is_that_of_its_style_loss(vgg):
 def test_clear_areas_stay_as_they_are_and_do_not_count(vgg):
     content = picture(96, 48, 0)
     opaque, _ = half_masks(96)
-    found = stylizer(vgg, evaluations=30).stylize(content, opaque=opaque).pixels
+    found = stylizer(vgg, evaluations=20).stylize(content, opaque=opaque).pixels
     assert torch.equal(found[..., 48:], content[..., 48:])
     change = (found - content).square()
     assert change[..., :48].mean() > 1e-3
     garish = torch.where(opaque > 0, content, 1 - content)
-    other = stylizer(vgg, evaluations=30).stylize(garish, opaque=opaque).pixels
+    other = stylizer(vgg, evaluations=20).stylize(garish, opaque=opaque).pixels
     assert (other - found)[..., :32].abs().mean() < 0.02
 
 

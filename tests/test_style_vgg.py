@@ -11,7 +11,7 @@ from render.style.vgg import Convolutions, Vgg, convolution_names, convolution_s
 CPU = torch.device("cpu")
 
 
-def random_convolutions(arch, padding="zeros"):
+def random_convolutions(arch):
     generator = torch.Generator().manual_seed(0)
     shapes = convolution_shapes(arch)
     kernels = [
@@ -19,7 +19,7 @@ def random_convolutions(arch, padding="zeros"):
         for shape in shapes
     ]
     biases = [torch.randn(shape[0], generator=generator) * 0.1 for shape in shapes]
-    return Convolutions(arch, kernels, biases, padding)
+    return Convolutions(arch, kernels, biases)
 
 
 def torchvision_features(arch, convolutions, pixels):
@@ -64,14 +64,14 @@ def test_layers_before_and_after_a_relu_can_be_asked_for_together():
 
 def test_nothing_below_the_deepest_layer_is_computed():
     convolutions = random_convolutions("vgg19")
-    shallow = Convolutions("vgg19", convolutions.kernels[:3], convolutions.biases[:3], "zeros")
+    shallow = Convolutions("vgg19", convolutions.kernels[:3], convolutions.biases[:3])
     vgg = Vgg(shallow, ["relu1_1", "conv2_1"], pooling="average", device=CPU)
     assert vgg.features(torch.rand(1, 3, 32, 32)).keys() == {"relu1_1", "conv2_1"}
 
 
-def test_replicated_padding_leaves_a_flat_picture_flat():
-    vgg = Vgg(random_convolutions("vgg16", "replicate"), ["relu3_1"], pooling="average", device=CPU)
-    features = vgg.features(torch.full((1, 3, 32, 32), 0.5))["relu3_1"]
+def test_the_first_layer_sees_no_edge_in_a_flat_picture():
+    vgg = Vgg(random_convolutions("vgg16"), ["relu1_1"], pooling="average", device=CPU)
+    features = vgg.features(torch.full((1, 3, 32, 32), 0.5))["relu1_1"]
     assert features.std((2, 3)).max() < 1e-5
 
 
@@ -107,7 +107,7 @@ def test_l2_pooling_is_the_root_of_the_mean_square():
 
 def test_the_slope_of_l2_pooling_is_finite_where_all_features_are_nought():
     dead = random_convolutions("vgg16")
-    dead = Convolutions("vgg16", dead.kernels, [bias - 100 for bias in dead.biases], "zeros")
+    dead = Convolutions("vgg16", dead.kernels, [bias - 100 for bias in dead.biases])
     pixels = torch.rand(1, 3, 16, 16).requires_grad_()
     features = Vgg(dead, ["conv2_1"], pooling="l2", device=CPU).features(pixels)
     features["conv2_1"].sum().backward()
@@ -116,9 +116,7 @@ def test_the_slope_of_l2_pooling_is_finite_where_all_features_are_nought():
 
 def test_an_exact_border_is_the_pixel_that_is_nought_to_the_network():
     convolutions = random_convolutions("vgg16")
-    convolutions = Convolutions(
-        "vgg16", convolutions.kernels, convolutions.biases, "zeros", (0.4, 0.5, 0.6)
-    )
+    convolutions = Convolutions("vgg16", convolutions.kernels, convolutions.biases, (0.4, 0.5, 0.6))
     pixels = torch.rand(1, 3, 8, 10)
     exact = Vgg(convolutions, ["conv1_1"], pooling="max", device=CPU, border="zeros")
     framed = torch.tensor([0.4, 0.5, 0.6])[:, None, None].expand(1, 3, 10, 12).clone()

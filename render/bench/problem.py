@@ -93,8 +93,7 @@ class Problem:
 
 def convolutions() -> Convolutions:
     """The network of every problem."""
-    made = procedural_convolutions(ARCH, depth(ARCH, WEIGHTS.layers()))
-    return Convolutions(made.arch, made.kernels, made.biases, padding="zeros")
+    return procedural_convolutions(ARCH, depth(ARCH, WEIGHTS.layers()))
 
 
 def problem(

@@ -96,7 +96,7 @@ class Reference:
             else:
                 if number > 0 and name.endswith("_1"):
                     x = self._pool(x, 2)
-                if number == 0 or self._convolutions.padding == "replicate":
+                if number == 0:
                     x = functional.pad(x, (1, 1, 1, 1), "replicate")
                     x = functional.conv2d(x, self._kernels[number], self._biases[number])
                 else:

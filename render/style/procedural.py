@@ -29,7 +29,7 @@ DISCS = 400
 
 
 def procedural_convolutions(arch: Arch, count: int | None = None, seed: int = 0) -> Convolutions:
-    """Weights for `arch`, with replicate padding in every layer.
+    """Weights for `arch`.
 
     Args:
         arch: which VGG.
@@ -46,7 +46,7 @@ def procedural_convolutions(arch: Arch, count: int | None = None, seed: int = 0)
         if kernels and name.endswith("_1"):
             features = functional.avg_pool2d(features, 2)
         kernel = _random_kernel(out_channels, in_channels, generator)
-        padded = functional.pad(features, (1, 1, 1, 1), "replicate")
+        padded = functional.pad(features, (1,) * 4, mode="constant" if kernels else "replicate")
         response = functional.conv2d(padded, kernel)
         scale = _rounded(1 / response.std((0, 2, 3)).clamp_min(1e-12))
         kernel = kernel * scale[:, None, None, None]
@@ -55,7 +55,7 @@ def procedural_convolutions(arch: Arch, count: int | None = None, seed: int = 0)
         features = functional.relu(response + bias[:, None, None])
         kernels.append(kernel.float())
         biases.append(bias.float())
-    return Convolutions(arch, kernels, biases, padding="replicate")
+    return Convolutions(arch, kernels, biases)
 
 
 def calibration_picture(generator: torch.Generator) -> Tensor:

@@ -22,9 +22,11 @@ from render.style.starts import Start, seeded_noise, style_noise
 from render.style.targets import Recolour, Styles
 from render.style.vgg import Vgg
 
-MARGIN = 8
+MARGIN = 2
 """Pixels painted beyond every edge and cut off again. A pixel at the edge of a network's input is
-seen by padded filters: left to itself it turns to noise, and its odd curvature slows L-BFGS down."""
+seen by padded filters: with fewer, a line as wide is seen around the picture. With more, what the
+picture lacks in style is painted outside of it: over the middle of a 256 px picture the distance of
+Gram matrices was 0.39 of the content's own, and 0.59 with 8."""
 
 _KEPT = 8
 """A GPU's memory over what may be held there to be faster with the next picture."""

@@ -31,7 +31,6 @@ class Convolutions:
         kernels: one C_out×C_in×3×3 tensor for each convolution from the pixels on; they expect RGB
             from 0 to 1, any normalisation being folded into the first.
         biases: one C_out tensor for each.
-        padding: what the deeper convolutions see outside the picture, as they were trained.
         zero: the RGB pixel, 0 to 1, that is nought to the network as it was trained.
         unit: what 1 in our pixels is in those that the network was trained with.
     """
@@ -39,7 +38,6 @@ class Convolutions:
     arch: Arch
     kernels: Sequence[Tensor]
     biases: Sequence[Tensor]
-    padding: Padding
     zero: tuple[float, float, float] = (0.5, 0.5, 0.5)
     unit: float = 1.0
 
@@ -86,7 +84,9 @@ class Vgg:
         device: where it computes.
         precision: of the convolutions; features come out in it.
         border: what the first convolution sees outside the picture. `zeros`, as in training, are the
-            mean colour, and show as a frame; so `replicate`, unless features must be exact.
+            mean colour, and show as a frame; so `replicate`, unless features must be exact. The deeper
+            ones see zeros. Repeated features would let a pixel at the edge count for all those
+            outside: an optimiser then moves the edge to what the whole picture lacks.
     """
 
     def __init__(
@@ -110,7 +110,6 @@ class Vgg:
         self._lasts = frozenset(
             f"conv{block}_{count}" for block, count in enumerate(BLOCKS[convolutions.arch], start=1)
         )
-        self._replicate = convolutions.padding == "replicate"
         self._zero = (
             torch.tensor(convolutions.zero, device=device)[:, None, None]
             if border == "zeros"
@@ -152,13 +151,13 @@ class Vgg:
         if self._zero is not None:
             pixels = functional.pad(pixels - self._zero, (1, 1, 1, 1)) + self._zero
         x = pixels.to(self.precision).contiguous(memory_format=torch.channels_last)
+        if self._zero is None:
+            x = replicated(x)
         left = False
         for index, (conv, convolve) in enumerate(self._steps):
             if index > 0 and conv.endswith("_1"):
                 x = pooled(x, self._pooling, relu=left)
-            padding = 0 if index == 0 and self._zero is not None else 1
-            if padding and (self._replicate or index == 0):
-                x, padding = replicated(x), 0
+            padding = 1 if index > 0 else 0
             relu = "relu" + conv[4:]
             # The largest of four features stays the largest: a quarter of the ReLUs will do.
             left = self._pooling == "max" and conv in self._lasts and not {conv, relu} & self.layers
