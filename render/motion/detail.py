@@ -13,11 +13,14 @@ import numpy as np
 from render.motion.flow import FloatMap
 from render.motion.warp import positions
 
-GAIN = 1.07
+GAIN = 1.12
 """Most by which the gradient energy of a carried picture may differ from that of the picture it comes
 from. A resampling costs detail, and a quadratic pull towards a picture that never fits exactly costs
 more: over 24 frames a third of it. Painting over what is painted adds some, over 130 frames a third,
 which shows as specks. With this gain a chain keeps the sharpness that it is to have."""
+LEAD = 1.5
+"""Times what is missing of the wanted energy, or is too much, that is made good at once, in logarithms: of
+what a carried picture is given, painting takes a part away. It must be under 2, or errors would grow."""
 STRONGEST = 1.0
 """Largest share of the unsharp mask that is added or taken away."""
 
@@ -132,8 +135,8 @@ def keep_detail(
 
     One factor for the whole frame: the unsharp mask (Gaussian, 1 pixel) is added as often as brings
     the energy of the luma's gradient, where the flow can be trusted, to that of the picture, or by up
-    to `GAIN` from there towards what is wanted. That follows the content alone, so that a still camera
-    adds nothing up. The energy is quadratic in the factor, which is found in closed form.
+    to `GAIN` from there to what is wanted and, by `LEAD`, beyond. That follows the content alone, so that
+    a still camera adds nothing up. The energy is quadratic in the factor, which is found in closed form.
 
     Args:
         warped: H×W×3, 0 to 1: `picture` carried along `flow`.
@@ -150,8 +153,9 @@ def keep_detail(
         energy_map(picture), columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
     energy = own = float((carried * mask).sum(dtype=np.float64))
-    if wanted is not None:
-        energy = min(GAIN * own, max(own / GAIN, float((wanted * mask).sum(dtype=np.float64))))
+    if wanted is not None and own > 0:
+        missing = (float((wanted * mask).sum(dtype=np.float64)) / own) ** LEAD
+        energy = own * min(GAIN, max(1 / GAIN, missing))
     return with_energy(warped, mask, energy)
 
 
