@@ -19,8 +19,8 @@ from. A resampling costs detail, and a quadratic pull towards a picture that nev
 more: over 24 frames a third of it. Painting over what is painted adds some, over 130 frames a third,
 which shows as specks. With this gain a chain keeps the sharpness that it is to have."""
 LEAD = 1.5
-"""Times what is missing of the wanted energy, or is too much, that is made good at once, in logarithms: of
-what a carried picture is given, painting takes a part away. It must be under 2, or errors would grow."""
+"""Times what is missing of the wanted energy, or is too much, that is made good at once, in logarithms:
+painting takes away a part of what a carried picture is given. From 2 on errors would grow."""
 STRONGEST = 1.0
 """Largest share of the unsharp mask that is added or taken away."""
 
@@ -135,8 +135,9 @@ def keep_detail(
 
     One factor for the whole frame: the unsharp mask (Gaussian, 1 pixel) is added as often as brings
     the energy of the luma's gradient, where the flow can be trusted, to that of the picture, or by up
-    to `GAIN` from there to what is wanted and, by `LEAD`, beyond. That follows the content alone, so that
-    a still camera adds nothing up. The energy is quadratic in the factor, which is found in closed form.
+    to `GAIN` from there to what is wanted and, by `LEAD`, beyond. What is wanted follows the content
+    alone, so that a still camera adds nothing up. The energy is quadratic in the factor, which is found
+    in closed form.
 
     Args:
         warped: H×W×3, 0 to 1: `picture` carried along `flow`.
