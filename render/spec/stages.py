@@ -18,9 +18,9 @@ chain of frames loses its texture (seen with 5)."""
 AHEAD = 8
 """Frames by which a stage may be ahead of the next one: so much is painted but not yet used."""
 LEAST_PROBE = 40
-"""Evaluations of a probe at least. On two pans paintings of 80 had the detail of those of 300 but for a
-factor that was the same within 1.4 and 1.7% (standard deviation); of 40, within 2.9 and 6.6%, no better
-than the first frame foretells it."""
+"""Evaluations of a probe at least. On a slow pan paintings of 80 have the detail of those of 300 but for
+a factor that is the same within 0.9% (standard deviation). Fewer than 40 foretold it no better than the
+first frame does."""
 ANCHOR = 2
 """An anchor has so many times the warm evaluations: much of it lies in no earlier one, and all the
 frames of its segment start from it."""
