@@ -19,8 +19,8 @@ AHEAD = 8
 """Frames by which a stage may be ahead of the next one: so much is painted but not yet used."""
 LEAST_PROBE = 40
 """Evaluations of a probe at least. On a slow pan paintings of 80 have the detail of those of 300 but for
-a factor that is the same within 0.9% (standard deviation). Fewer than 40 foretold it no better than the
-first frame does."""
+a factor that is the same within 0.9% (standard deviation); of 40, when they converged more slowly, it
+was within 2.9% there and 6.6% on another."""
 ANCHOR = 2
 """An anchor has so many times the warm evaluations: much of it lies in no earlier one, and all the
 frames of its segment start from it."""
