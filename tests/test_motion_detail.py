@@ -6,7 +6,7 @@ import pytest
 from conftest import smooth_noise
 
 from render.metrics import sharpness
-from render.motion.detail import GAIN, LEAD, anew, energy_map, keep_detail, known, seen
+from render.motion.detail import GAIN, OVERSHOOT, anew, energy_map, keep_detail, known, seen
 from render.motion.warp import warp
 
 RNG = np.random.default_rng(4)
@@ -48,7 +48,7 @@ def test_a_chain_goes_a_little_towards_its_level_from_either_side_and_stays_ther
     gained = keep_detail(original, original, shift(0), ALL, everywhere(2 * level))
     assert abs(detail(gained) / level - GAIN) < 0.01
     near = keep_detail(original, original, shift(0), ALL, everywhere(1.03 * level))
-    assert abs(detail(near) / level - 1.03**LEAD) < 0.01
+    assert abs(detail(near) / level - 1.03**OVERSHOOT) < 0.01
     there = keep_detail(original, original, shift(0), ALL, everywhere(level))
     assert np.abs(there - original).max() < 1e-5
     softened = keep_detail(original, original, shift(0), ALL, everywhere(level / 2))

@@ -18,7 +18,7 @@ GAIN = 1.12
 from. A resampling costs detail, and a quadratic pull towards a picture that never fits exactly costs
 more: over 24 frames a third of it. Painting over what is painted adds some, over 130 frames a third,
 which shows as specks. With this gain a chain keeps the sharpness that it is to have."""
-LEAD = 1.5
+OVERSHOOT = 1.5
 """Times what is missing of the wanted energy, or is too much, that is made good at once, in logarithms:
 painting takes away a part of what a carried picture is given. From 2 on errors would grow."""
 STRONGEST = 1.0
@@ -134,9 +134,9 @@ def keep_detail(
 
     One factor for the whole frame: the unsharp mask (Gaussian, 1 pixel) is added as often as brings
     the energy of the luma's gradient, where the flow can be trusted, to that of the picture, or by up
-    to `GAIN` from there to what is wanted and, by `LEAD`, beyond. What is wanted follows the content
-    alone, so that a still camera adds nothing up. The energy is quadratic in the factor, which is found
-    in closed form.
+    to `GAIN` from there to what is wanted and, by `OVERSHOOT`, beyond. What is wanted follows the
+    content alone, so that a still camera adds nothing up. The energy is quadratic in the factor, which
+    is found in closed form.
 
     Args:
         warped: H×W×3, 0 to 1: `picture` carried along `flow`.
@@ -154,7 +154,7 @@ def keep_detail(
     )
     energy = own = float((carried * mask).sum(dtype=np.float64))
     if wanted is not None and own > 0:
-        missing = (float((wanted * mask).sum(dtype=np.float64)) / own) ** LEAD
+        missing = (float((wanted * mask).sum(dtype=np.float64)) / own) ** OVERSHOOT
         energy = own * min(GAIN, max(1 / GAIN, missing))
     return with_energy(warped, mask, energy)
 

@@ -157,7 +157,7 @@ class Vgg:
         for index, (conv, convolve) in enumerate(self._steps):
             if index > 0 and conv.endswith("_1"):
                 x = pooled(x, self._pooling, relu=left)
-            padding = 1 if index > 0 else 0
+            padding = int(index > 0)  # the first has its border already
             relu = "relu" + conv[4:]
             # The largest of four features stays the largest: a quarter of the ReLUs will do.
             left = self._pooling == "max" and conv in self._lasts and not {conv, relu} & self.layers
