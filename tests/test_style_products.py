@@ -69,3 +69,18 @@ def test_features_that_go_on_bring_their_gradient_back_with_that_of_the_products
         *gradients, rtol=1e-2 if precision == torch.bfloat16 else 1e-6, atol=1e-3
     )
     assert gradients[0].is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("used", ["both", "features", "products"])
+def test_behind_a_relu_the_gradient_is_nought_where_the_features_are_if_that_is_left_to_it(used):
+    features = random((2, 8, 20, 20)).relu().contiguous(memory_format=torch.channels_last)
+    gradients = []
+    for relu in (True, False):
+        x = features.clone(memory_format=torch.preserve_format).requires_grad_()
+        onward, sums = with_products(x, relu=relu)
+        loss = {"features": onward.cos().sum() * onward.sum(), "products": sums.cos().sum()}
+        total = sum(loss.values()) if used == "both" else loss[used]
+        gradients += torch.autograd.grad(total, x)
+    masked, whole = gradients
+    assert (whole[features == 0] != 0).any() or used == "products"
+    torch.testing.assert_close(masked, whole * (features > 0))

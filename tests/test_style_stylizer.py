@@ -1,79 +1,23 @@
 """The engine as a whole, on small pictures."""
 
 import dataclasses
-from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
+from engine import WEIGHTS, network, picture, styles_of, stylizer
 
 from render.errors import EngineError
-from render.style.budget import Budget
 from render.style.colour import palette
 from render.style.keeping import Keeping, luma
 from render.style.lbfgs import Searches
-from render.style.objective import Objective, Pull, Region, Weights
-from render.style.procedural import procedural_convolutions
-from render.style.pyramid import resize, to_tensor
+from render.style.objective import Objective, Pull, Region
+from render.style.pyramid import resize
 from render.style.statistics import moments
-from render.style.stylizer import MARGIN, Stylizer
-from render.style.targets import Binding, StylePicture, Styles
-from render.style.vgg import Vgg
-
-CPU = torch.device("cpu")
-ASSETS = Path(__file__).parents[1] / "jobs" / "assets"
-GOLDEN = {
-    ("lbfgs", "float32"): (0.4330, 0.2613, 0.2555),
-    ("lbfgs", "bfloat16"): (0.4287, 0.2622, 0.2595),
-    ("adam", "float32"): (1.3536, 0.3556, 0.2987),
-    ("adam", "bfloat16"): (1.3535, 0.3556, 0.2990),
-}
-"""The loss at evaluations 10, 50 and 100, by optimiser and precision."""
-TOLERANCE = {"float32": 0.03, "bfloat16": 0.06}
-"""Of golden losses, as a share: other processors round otherwise, and that grows along the way."""
-WEIGHTS = Weights({"relu1_1": 1.0, "relu2_1": 1.0}, 10.0, {"relu2_2": 1.0}, 1.0, temporal=20.0)
 
 
-def picture(width, height, seed):
-    generator = torch.Generator().manual_seed(seed)
-    return resize(torch.rand(1, 3, 9, 9, generator=generator), width, height)
-
-
-def photo(name):
-    pixels = np.array(Image.open(ASSETS / name).convert("RGB"))
-    return resize(to_tensor(pixels, CPU), 64, 48)
-
-
-@pytest.fixture(scope="module")
-def vggs():
-    """The network in both precisions, by their names."""
-    convolutions = procedural_convolutions("vgg16")
-    return {
-        name: Vgg(
-            convolutions,
-            WEIGHTS.layers(),
-            pooling="average",
-            device=CPU,
-            precision=getattr(torch, name),
-        )
-        for name in ("float32", "bfloat16")
-    }
-
-
-@pytest.fixture(scope="module")
-def vgg(vggs):
-    return vggs["float32"]
-
-
-def styles_of(vgg, blend=(1.0,), seed=10, loss="gram", bindings=()):
-    pictures = [StylePicture(picture(80, 60, seed + n), share) for n, share in enumerate(blend)]
-    return Styles(vgg, WEIGHTS.style_layers, loss, pictures, bindings)
-
-
-def stylizer(vgg, styles=None, weights=WEIGHTS, settings=None, **budget):
-    wanted = {"evaluations": 20, "warm_evaluations": 5, **budget}
-    return Stylizer(vgg, weights, styles or styles_of(vgg), Budget(**wanted), **settings or {})
+@pytest.fixture
+def vgg():
+    return network("float32")
 
 
 def test_a_picture_keeps_its_size_and_its_range(vgg):
@@ -81,17 +25,6 @@ def test_a_picture_keeps_its_size_and_its_range(vgg):
     assert found.pixels.shape == (1, 3, 47, 61)
     assert found.pixels.min() >= 0
     assert found.pixels.max() <= 1
-
-
-@pytest.mark.parametrize(("optimizer", "precision"), GOLDEN)
-def test_the_trajectory_of_the_loss_is_the_known_one(vggs, optimizer, precision):
-    """Golden runs: what the optimisers do may only change on purpose."""
-    painter = stylizer(vggs[precision], optimizer=optimizer, evaluations=100)
-    trace = painter.stylize(picture(64, 48, 0)).trace[:, 0]
-    assert trace[0].item() == pytest.approx(WEIGHTS.style)
-    assert trace[[9, 49, 99]].tolist() == pytest.approx(
-        GOLDEN[optimizer, precision], rel=TOLERANCE[precision]
-    )
 
 
 def test_the_same_call_gives_the_same_bits(vgg):
@@ -175,18 +108,6 @@ def test_numbers_that_are_not_finite_are_refused_by_name(vgg):
         stylizer(vgg).stylize(good, bad)
 
 
-@pytest.mark.parametrize("name", ["fruit.jpg", "lake.jpg", "mill.jpg"])
-def test_bfloat16_convolutions_reach_the_loss_of_float32(vggs, name):
-    """To 2%, both judged in float32: what bfloat16 itself sees is blurred by its own rounding."""
-    content = photo(f"photos/{name}")
-    canvas = torch.nn.functional.pad(content, (MARGIN,) * 4, "reflect")
-    full = stylizer(vggs["float32"], evaluations=150)
-    judge = Objective(full.vgg, WEIGHTS, [Region(full.styles.targets(64)[0])], canvas)
-    half = stylizer(vggs["bfloat16"], evaluations=150)
-    goal, reached = (judge.loss(each.stylize(content).canvas).item() for each in (full, half))
-    assert reached < 1.02 * goal
-
-
 def test_a_picture_takes_the_same_path_alone_and_in_a_batch_of_three(vgg):
     """Nothing couples them but the rounding of a batch's convolutions, which grows from step to step."""
     contents = torch.cat([picture(64, 48, seed) for seed in range(3)])
@@ -195,100 +116,6 @@ def test_a_picture_takes_the_same_path_alone_and_in_a_batch_of_three(vgg):
         alone = stylizer(vgg, evaluations=15).stylize(contents[n : n + 1])
         torch.testing.assert_close(together.trace[:, n : n + 1], alone.trace, rtol=1e-3, atol=0)
         torch.testing.assert_close(together.pixels[n : n + 1], alone.pixels, rtol=0, atol=1e-2)
-
-
-def half_masks(width=64, height=48):
-    left = torch.zeros(1, 1, height, width)
-    left[..., : width // 2] = 1
-    return left, 1 - left
-
-
-def test_regions_are_painted_each_like_its_own_style(vgg):
-    """The left half comes out as in a picture painted in the first style alone, and so on."""
-    content = picture(96, 48, 0)
-    left, right = half_masks(96)
-    bound = styles_of(vgg, (1.0, 1.0), bindings=(Binding(0), Binding(1)))
-    alone = [stylizer(vgg, styles_of(vgg, seed=seed)).stylize(content).pixels for seed in (10, 11)]
-    found = stylizer(vgg, bound).stylize(content, areas=[left, right]).pixels
-    for area, near, far in ((left, *alone), (right, *reversed(alone))):
-        inside = area * (found - near).square(), area * (found - far).square()
-        assert inside[0].mean() < 0.5 * inside[1].mean()
-
-
-def test_what_no_region_covers_keeps_its_content(vgg):
-    content = picture(96, 48, 0)
-    left, right = half_masks(96)
-    one = stylizer(vgg, styles_of(vgg, bindings=(Binding(),)), evaluations=40)
-    change = (one.stylize(content, areas=[left]).pixels - content).square()
-    assert (right * change)[..., 60:].mean() < 0.05 * (left * change).mean()
-
-
-def test_one_region_over_everything_is_the_same_as_none(vgg):
-    content, whole = picture(64, 48, 0), torch.ones(1, 1, 48, 64)
-    bound = stylizer(vgg, styles_of(vgg, bindings=(Binding(),)), evaluations=15).stylize(
-        content, areas=[whole]
-    )
-    free = stylizer(vgg, evaluations=15).stylize(content)
-    torch.testing.assert_close(bound.trace, free.trace, rtol=1e-3, atol=0)
-    torch.testing.assert_close(bound.pixels, free.pixels, atol=5e-3, rtol=0)
-
-
-def test_an_empty_region_does_no_harm(vgg):
-    """A mask of a video whose region has left the picture."""
-    bound = stylizer(vgg, styles_of(vgg, (1.0, 1.0), bindings=(Binding(0), Binding(1))))
-    whole = torch.ones(1, 1, 48, 64)
-    found = bound.stylize(picture(64, 48, 0), areas=[whole, torch.zeros_like(whole)])
-    assert torch.isfinite(found.trace).all()
-    assert found.trace[0].item() == pytest.approx(WEIGHTS.style, rel=1e-3)
-
-
-def test_the_weight_of_a_region_is_that_of_its_style_loss(vgg):
-    content = picture(64, 48, 0)
-    areas = half_masks()
-    for weight in (1.0, 3.0):
-        bound = styles_of(vgg, bindings=(Binding(), Binding(weight=weight)))
-        first = stylizer(vgg, bound, evaluations=1).stylize(content, areas=areas).trace[0]
-        assert first.item() == pytest.approx(WEIGHTS.style * (1 + weight) / 2, rel=1e-3)
-
-
-def test_clear_areas_stay_as_they_are_and_do_not_count(vgg):
-    content = picture(96, 48, 0)
-    opaque, _ = half_masks(96)
-    found = stylizer(vgg, evaluations=20).stylize(content, opaque=opaque).pixels
-    assert torch.equal(found[..., 48:], content[..., 48:])
-    change = (found - content).square()
-    assert change[..., :48].mean() > 1e-3
-    garish = torch.where(opaque > 0, content, 1 - content)
-    other = stylizer(vgg, evaluations=20).stylize(garish, opaque=opaque).pixels
-    assert (other - found)[..., :32].abs().mean() < 0.02
-
-
-def test_the_edge_of_a_clear_area_is_as_calm_as_what_is_painted(vgg):
-    content = picture(96, 48, 0)
-    opaque, _ = half_masks(96)
-    found = stylizer(vgg, evaluations=60).stylize(content, opaque=opaque).pixels
-    rough = found.diff(dim=2).square().mean((0, 1, 2))
-    assert rough[46:48].mean() < 2 * rough[8:40].mean()
-
-
-def test_a_picture_that_is_clear_everywhere_is_given_back(vgg):
-    content = picture(64, 48, 0)
-    found = stylizer(vgg).stylize(content, opaque=torch.zeros(1, 1, 48, 64))
-    assert torch.equal(found.pixels, content)
-    assert torch.isfinite(found.trace).all()
-
-
-def test_masks_of_another_shape_or_number_are_refused_by_name(vgg):
-    content = picture(64, 48, 0)
-    bound = stylizer(vgg, styles_of(vgg, bindings=(Binding(),)))
-    with pytest.raises(EngineError, match=r"style\.regions\.0\.content: .*64×40 .*64×48"):
-        bound.stylize(content, areas=[torch.ones(1, 1, 40, 64)])
-    with pytest.raises(EngineError, match=r"style\.regions: 0 masks for 1 regions"):
-        bound.stylize(content)
-    with pytest.raises(EngineError, match=r"alpha: a mask of 10×10"):
-        stylizer(vgg).stylize(content, opaque=torch.ones(1, 1, 10, 10))
-    with pytest.raises(EngineError, match=r"style\.regions\.0\.content: .*not finite"):
-        bound.stylize(content, areas=[torch.full((1, 1, 48, 64), torch.nan)])
 
 
 @pytest.mark.parametrize("start", ["noise", "style"])
@@ -379,19 +206,6 @@ def test_a_kept_picture_painted_on_stays_near_itself(vgg, mode):
     first = stylizer(vgg, settings=settings, evaluations=60).stylize(content).pixels
     again = stylizer(vgg, settings=settings, warm_evaluations=10).stylize(content, first).pixels
     assert (again - first).abs().mean() < 0.3 * (first - content).abs().mean()
-
-
-def test_samples_with_their_own_palettes_and_masks_do_not_touch_each_other(vgg):
-    contents = torch.cat([picture(64, 48, seed) for seed in (0, 1)])
-    left, right = half_masks()
-    bound = styles_of(vgg, (1.0, 1.0), loss="covariance", bindings=(Binding(0), Binding(1)))
-    painter = stylizer(vgg, bound, settings={"keeping": Keeping("palette")}, evaluations=6)
-    areas = [torch.cat((left, right)), torch.cat((right, left))]
-    both = painter.stylize(contents, areas=areas)
-    for n in range(2):
-        one = painter.stylize(contents[n : n + 1], areas=[area[n : n + 1] for area in areas])
-        torch.testing.assert_close(both.pixels[n : n + 1], one.pixels, atol=2e-3, rtol=0)
-        torch.testing.assert_close(both.trace[:, n : n + 1], one.trace, rtol=1e-3, atol=0)
 
 
 def test_the_form_of_neural_style_paints_to_the_very_edge_without_a_margin(vgg):

@@ -13,6 +13,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from render.style.kernels import kernels_work
+
 PER_OCTAVE = 1.5
 """Bands in an octave."""
 _LEAST = 2.0
@@ -38,7 +40,7 @@ class Bands:
         lowest = min(_HIGHEST, _LEAST / min(height, width))
         octaves = torch.log2(_HIGHEST / frequency.clamp_min(lowest))
         index = (octaves * PER_OCTAVE).clamp_min(0).ceil().long()
-        self._index = index.to(device)
+        self._index = index.int().to(device)
         # Of real and imaginary parts, which lie side by side.
         parts = index.flatten().repeat_interleave(2)
         self._order = parts.argsort(stable=True).to(device)
@@ -57,17 +59,22 @@ class Bands:
 
     def weigh(self, pictures: Tensor, weights: Tensor) -> Tensor:
         """Pictures (…×B×N) with each band multiplied by its weight (B×`count`): symmetric, linear."""
-        spectrum = self._spectrum(pictures).mul_(self._of_bins(weights))
-        return self._back(spectrum, pictures)
+        return self._back(self._weighed(self._spectrum(pictures), weights), pictures)
 
     def weigh_each(self, pictures: Tensor, weights: Sequence[Tensor]) -> list[Tensor]:
         """The same by several weights."""
         spectrum = self._spectrum(pictures)
-        return [self._back(spectrum * self._of_bins(each), pictures) for each in weights]
+        return [self._back(self._weighed(spectrum.clone(), each), pictures) for each in weights]
 
-    def _of_bins(self, weights: Tensor) -> Tensor:
-        """The weight of each number in a spectrum (B×1×height×(width/2 + 1))."""
-        return weights[:, self._index][:, None]
+    def _weighed(self, spectrum: Tensor, weights: Tensor) -> Tensor:
+        """Each number multiplied by the weight of its band, in place."""
+        single = spectrum.dtype == torch.complex64 and spectrum.is_contiguous()
+        if single and kernels_work(spectrum.device):
+            from render.style.kernels.pixels import weigh  # noqa: PLC0415 - there may be no Triton
+
+            weigh(spectrum, self._index, weights)
+            return spectrum
+        return spectrum.mul_(weights[:, self._index][:, None])
 
     def _back(self, spectrum: Tensor, like: Tensor) -> Tensor:
         pictures: Tensor = torch.fft.irfft2(spectrum, s=self._size)

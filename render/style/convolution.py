@@ -17,10 +17,11 @@ _ALIGNED = 16
 HALF = 2
 """Bytes of a number in half precision."""
 
-Relu = Literal["none", "done", "left"]
-"""What becomes of negative features: nothing; they become 0, and so does their gradient; or whatever is
-fastest, because who takes them makes 0 of them and of their gradient, but that in half precision, where
-pooling compares bit patterns, none is negative."""
+Relu = Literal["none", "done", "features", "left"]
+"""What becomes of negative features: nothing; they become 0, and so does their gradient; they become 0,
+and who takes them makes 0 of their gradient; or whatever is fastest, because who takes them makes 0 of
+them and of their gradient, but that in half precision, where pooling compares bit patterns, none is
+negative."""
 
 
 class Convolution(Protocol):
@@ -60,10 +61,12 @@ def convolution(
 
 
 def has_fused() -> bool:
-    """Whether this torch has oneDNN's fused convolutions, which are no part of its public face."""
-    names = ("_convolution_pointwise", "_reorder_convolution_weight")
+    """Whether oneDNN's fused convolutions, which are no part of torch's public face, work here."""
+    names = ("_convolution_pointwise", "_reorder_convolution_weight", "_is_mkldnn_bf16_supported")
     available: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-    return available and all(hasattr(torch.ops.mkldnn, name) for name in names)
+    there = available and all(hasattr(torch.ops.mkldnn, name) for name in names)
+    # In half precision they take instructions that not every processor has.
+    return there and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 class Plain:
@@ -77,7 +80,7 @@ class Plain:
         """See `Convolution`."""
         y = functional.conv2d(x, self._kernel, self._bias, padding=padding)
         half = y.dtype.itemsize == HALF and relu == "left"
-        return functional.relu_(y) if half or relu == "done" else y
+        return functional.relu_(y) if half or relu in ("done", "features") else y
 
 
 class Fused:

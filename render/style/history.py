@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from render.style import algebra, vectors
 from render.style.bands import Bands
 
 CURVATURE = 1e-8
@@ -24,9 +25,6 @@ LIMIT = 3.5
 """Logarithm of the largest ratio to the mean of all bands that is believed."""
 _AT_ONCE = 4
 """Slots that are looked at at once: more work in fewer pieces, for some memory."""
-_PARTS = 512
-"""Parts, at most, in which long inner products are taken on a GPU: as one they keep a few of its
-multiprocessors busy, and take four times as long."""
 
 
 class Pairs:
@@ -57,7 +55,7 @@ class Pairs:
         self._bands = bands
         # Of both m slots and a spare one, each B×N; slots not in use hold zeros.
         self._s, self._py = (like.new_zeros(history + 1, *like.shape) for _ in range(2))
-        self._parts = _divisor(like.shape[1], _PARTS) if like.is_cuda else 1
+        self._vectors, self._algebra = vectors.fastest(like), algebra.fastest(like)
         # Inner products of s, then y, in rows with s, then P·y, in columns. In float64: m×m numbers cost
         # nothing, and the triangular solves like it. Of s with y only those with a later y are kept.
         self._products = like.new_zeros(batch, 2 * history, 2 * history, dtype=torch.float64)
@@ -105,23 +103,20 @@ class Pairs:
             offered: of which problems (B, bool) there is a pair; what the others have may be anything.
         """
         m, y = self.history, both[0]
-        sy = (s * y).sum(1)
-        new = offered & (sy > CURVATURE * (y * y).sum(1)) & (sy > 0)
+        sy = self._vectors.inner(s, y)
+        new = offered & (sy > CURVATURE * self._vectors.inner(y, y)) & (sy > 0)
         slot = torch.where(new, self.count % m, m)
         py, p_gradient = self._weigh(both, self._weights)
         for ring, vector in ((self._s, s), (self._py, py)):
-            put(ring, slot, vector)
+            self._vectors.put(ring, slot, vector)
         of_y, of_gradient = self._with_all(both).unbind(1)
-        here = (torch.arange(2 * m, device=slot.device) == m + slot[:, None]) & new[:, None]
-        products = torch.where(here[:, :, None], of_y[:, None], self._products)
-        self._products.copy_(torch.where(here[:, None], of_y[:, :, None], products))
-        self.count += new
-        scale, combination = self._coefficients(of_gradient)
-        total: Tensor = (scale[:, None] * p_gradient)[:, None]
-        for ring, part in zip((self._s, self._py), torch.split(combination, m, 1), strict=True):
-            used = part[:, None, : self._filled].to(total.dtype)
-            total.baddbmm_(used, ring[: self._filled].transpose(0, 1))
-        return total[:, 0]
+        scale, weights = self._algebra.solve(
+            self._products, of_y, of_gradient, slot, new, self.count
+        )
+        rings = self._s, self._py
+        return self._vectors.combined(
+            rings, weights, self._filled, p_gradient, scale.to(p_gradient.dtype)
+        )
 
     def renew(self) -> None:
         """Look at the curvature of bands anew, if that is due."""
@@ -137,14 +132,7 @@ class Pairs:
 
     def _dots(self, vectors: Tensor, ring: Tensor) -> Tensor:
         """Of r×B×N vectors with those in a ring's slots: B×r×m, float64; 0 with slots not in use."""
-        batch = vectors.shape[1]
-        # Parts of a problem are to `bmm` what problems are. In this order the long rows of both are read
-        # as they lie in memory.
-        these, those = (
-            of.reshape(len(of), batch * self._parts, -1).transpose(0, 1)
-            for of in (vectors, ring[: self._filled])
-        )
-        dots = torch.bmm(these, those.mT).double().view(batch, self._parts, len(vectors), -1).sum(1)
+        dots = self._vectors.dots(vectors, ring, self._filled)
         return functional.pad(dots, (0, self.history - self._filled))
 
     def _weigh(self, vectors: Tensor, weights: Tensor) -> Tensor:
@@ -176,65 +164,3 @@ class Pairs:
             lines = self._dots(y, self._py)[:, :, : some.stop]
             of_y_with_py[:, some, : some.stop] = lines
             of_y_with_py[:, : some.stop, some] = lines.mT
-
-    def _coefficients(self, dots: Tensor) -> tuple[Tensor, Tensor]:
-        """H·g = γ·P·g + Σ c_i·v_i: returns γ (B) and c (B×2m), from v_i·g (B×2m).
-
-        H = γP + [S γPY] [[R⁻ᵀ(D + γYᵀPY)R⁻¹, −R⁻ᵀ], [−R⁻¹, 0]] [S γPY]ᵀ with R the upper triangle of
-        SᵀY in order of age, D its diagonal, γ = s·y / y·Py of the newest pair.
-        """
-        m = self.history
-        age = torch.arange(m, device=dots.device)
-        # Oldest first: after `count` pairs the ring's oldest slot is count mod m.
-        order = (self.count[:, None] + age) % m
-        used = age[None, :] >= m - self.count.clamp(max=m)[:, None]
-        # Before the ring is full, slots are in order from 0 and the unused ones come "before" them.
-        order = torch.where(
-            self.count[:, None] >= m, order, (age[None, :] - (m - self.count[:, None])) % m
-        )
-        sy = _permuted(self._products[:, :m, m:], order, used)
-        yy = _permuted(self._products[:, m:, m:], order, used)
-        s_g = torch.where(used, dots[:, :m].gather(1, order), 0.0)[..., None]
-        y_g = torch.where(used, dots[:, m:].gather(1, order), 0.0)[..., None]
-        diagonal = sy.diagonal(dim1=1, dim2=2)
-        gamma = torch.where(used[:, -1], diagonal[:, -1] / yy[:, -1, -1].clamp_min(1e-300), 1.0)
-        upper = sy.triu() + torch.diag_embed((~used).double())
-        inner = torch.linalg.solve_triangular(upper, s_g, upper=True)
-        g = gamma[:, None, None]
-        on_s = torch.linalg.solve_triangular(
-            upper.mT,
-            diagonal[..., None] * inner + g * (yy @ inner) - g * y_g,
-            upper=False,
-        )
-        on_y = -g * inner
-        combination = torch.zeros_like(dots)
-        combination.scatter_(1, order, torch.where(used, on_s[..., 0], 0.0))
-        combination.scatter_(1, order + m, torch.where(used, on_y[..., 0], 0.0))
-        return gamma.to(self._s.dtype), combination
-
-
-def put(places: Tensor, slot: Tensor, vectors: Tensor) -> None:
-    """Write each problem's vector (of B×N) to its slot (of B) in k×B×N places.
-
-    With a place that nobody reads for those that are not wanted it takes a quarter of the time of a
-    choice between old and new.
-    """
-    mode = torch.get_deterministic_debug_mode()
-    torch.set_deterministic_debug_mode(0)  # the places differ: in any order it is the same
-    try:
-        places[slot, torch.arange(len(slot), device=slot.device)] = vectors
-    finally:
-        torch.set_deterministic_debug_mode(mode)
-
-
-def _divisor(number: int, most: int) -> int:
-    """The largest divisor of `number` up to `most`."""
-    return next(part for part in range(most, 0, -1) if number % part == 0)
-
-
-def _permuted(matrix: Tensor, order: Tensor, used: Tensor) -> Tensor:
-    """Rows and columns of B×m×m matrices in `order` (B×m); zero where not `used`."""
-    m = order.shape[1]
-    rows = matrix.gather(1, order[:, :, None].expand(-1, m, m))
-    both = rows.gather(2, order[:, None, :].expand(-1, m, m))
-    return torch.where(used[:, :, None] & used[:, None, :], both, 0.0)

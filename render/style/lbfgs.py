@@ -8,7 +8,7 @@ nothing couples them but the tensor they lie in. What the search guarantees, for
 - a trial that fails, be it by overflow of its loss or gradient to infinity or NaN, is not accepted; the
   step is shortened by quadratic interpolation to between a tenth and half of itself;
 - a pair (s, y) enters the history only if s·y > 1e-8 · y·y, so the curvature stays positive definite
-  and the direction descends; if a search still fails `MAX_TRIALS` times in a row, the history is
+  and the direction descends; if a search still fails `algebra.MAX_TRIALS` times in a row, the history is
   dropped and the search starts again along the steepest descent.
 
 The direction is the compact form of Byrd, Nocedal and Schnabel (1994): with the pairs as rows of one
@@ -26,15 +26,14 @@ from typing import Protocol, Self, runtime_checkable
 import torch
 from torch import Tensor
 
+from render.style import algebra, vectors
 from render.style.bands import Bands
-from render.style.history import Pairs, put
+from render.style.history import Pairs
 from render.style.replay import repeatable
 
 Closure = Callable[[Tensor], tuple[Tensor, Tensor]]
 """Losses (B) and gradients (B×N) at points (B×N)."""
 
-ARMIJO = 1e-4
-MAX_TRIALS = 8
 FIRST_STEP = 0.01
 """Root mean square of the first step, in the unit of the unknowns (pixels: 0 to 1)."""
 WARM_STEP = 0.002
@@ -206,7 +205,8 @@ class _Search:
         self.first_step = first_step
         self.bounds = bounds
         self.pairs = known
-        # Each with a place for what is not accepted, see `put`.
+        self._vectors, self._algebra = vectors.fastest(like), algebra.fastest(like)
+        # Each with a place for what is not accepted.
         self._points, self._gradients, self._directions = (
             like.new_zeros(2, *like.shape) for _ in range(3)
         )
@@ -236,61 +236,45 @@ class _Search:
         """Evaluate at the first points, and take in the curvature."""
         loss, gradient = self.closure(self.point)
         self.loss.copy_(loss)
-        self.gradient.copy_(gradient)
-        self._set_free()
-        newton = self.free.clone()
         all_of_them = ~self.stopped
+        self._accept(all_of_them, self.point.clone(), gradient)
+        newton = self.free.clone()
         for pair in self._given.unbind(1):
             self.change.copy_(pair[:, 1])
-            newton = self.pairs.push_and_solve(pair[:, 0], self._both, all_of_them)
+            newton = self.pairs.push_and_solve(pair[:, 0].contiguous(), self._both, all_of_them)
         self._turn(newton, all_of_them)
 
     def step(self) -> None:
         """Try one point for every problem; accept it or shorten that problem's step."""
-        trial = torch.addcmul(self.point, self.step_length[:, None], self.direction)
-        trial.clamp_(*self.bounds)
+        trial, displacement = self._vectors.advance(
+            self.point, self.direction, self.step_length, self.bounds
+        )
         loss, gradient = self.closure(trial)
-        displacement = trial - self.point
-        slope = (self.gradient * displacement).sum(1)
-        lower = (loss <= self.loss + ARMIJO * slope) & (slope < 0)
-        good = lower & gradient.sum(1).isfinite() & ~self.stopped
-        exhausted = ~good & ~self.stopped & (self.trials + 1 >= MAX_TRIALS)
-        torch.sub(gradient, self.gradient, out=self.change)
-        place = (~good).long()
-        put(self._points, place, trial)
-        put(self._gradients, place, gradient)
-        self._set_free()
+        good, exhausted = self._algebra.judge(
+            loss,
+            self._vectors.inner(self.gradient, displacement),
+            gradient.sum(1),
+            self.loss,
+            self.trials,
+            self.step_length,
+            self.stopped,
+        )
+        self._accept(good, trial, gradient)
         self.pairs.forget(exhausted)
         newton = self.pairs.push_and_solve(displacement, self._both, good)
         self._turn(newton, good | exhausted)
-        shorter = self._shorter(loss, slope)
-        # A restart halves its length for every time that it comes round.
-        again = torch.where(exhausted, self.step_length * 2 ** (MAX_TRIALS - 1), shorter)
-        self.step_length.copy_(again.clamp(max=1.0).masked_fill(good, 1.0))
-        self.trials.add_(1).masked_fill_(good | exhausted, 0)
-        torch.where(good, loss, self.loss, out=self.loss)
 
-    def _set_free(self) -> None:
-        """The gradient without the unknowns that it presses against their bound (Bertsekas 1982)."""
-        low, high = self.bounds
-        point, gradient = self.point, self.gradient
-        pressed = ((point <= low) & (gradient > 0)) | ((point >= high) & (gradient < 0))
-        self.free.copy_(gradient).masked_fill_(pressed, 0.0)
+    def _accept(self, good: Tensor, trial: Tensor, gradient: Tensor) -> None:
+        self._vectors.accept(
+            good, trial, gradient, self._points, self._gradients, self._both, self.bounds
+        )
 
     def _turn(self, newton: Tensor, which: Tensor) -> None:
         """Give problems (B, bool) a new direction: along −H·gradient, where curvature is known.
 
         Else it is the steepest descent, of a modest length. `newton` is overwritten.
         """
-        rms = self.free.square().mean(1).sqrt()
+        rms = (self._vectors.inner(self.free, self.free) / self.free.shape[1]).sqrt()
         modest = self.first_step / rms.clamp_min(torch.finfo(rms.dtype).tiny)
         known = (self.pairs.count > 0).to(rms)
-        newton.masked_fill_(self.free == 0, 0.0).mul_(-known[:, None])
-        newton.addcmul_(self.free, ((known - 1) * modest)[:, None])
-        put(self._directions, (~which).long(), newton)
-
-    def _shorter(self, loss: Tensor, slope: Tensor) -> Tensor:
-        """Next step length after a failed trial: the minimum of the parabola through both losses."""
-        ratio = -0.5 * slope / (loss - self.loss - slope)
-        ratio = torch.where(torch.isfinite(ratio), ratio, 0.1).clamp(0.1, 0.5)
-        return self.step_length * ratio
+        self._vectors.turn(which, newton, self.free, known, modest, self._directions)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from render.style.kernels import kernels_work
 from render.style.products import products, with_products
 
 
@@ -26,9 +27,9 @@ def gram(features: Tensor, guide: Tensor | None = None) -> Tensor:
     return products(features, 1 / features.shape[2:].numel())
 
 
-def with_gram(features: Tensor) -> tuple[Tensor, Tensor]:
+def with_gram(features: Tensor, *, relu: bool = False) -> tuple[Tensor, Tensor]:
     """The features, to go on with, and their `gram`; see `with_products`."""
-    return with_products(features, 1 / features.shape[2:].numel())
+    return with_products(features, 1 / features.shape[2:].numel(), relu=relu)
 
 
 def gram_distance(matrix: Tensor, target: Tensor) -> Tensor:
@@ -41,7 +42,15 @@ def content_distance(features: Tensor, target: Tensor, guide: Tensor | None = No
     if guide is not None:
         difference = _wide(features - target)
         return (guide * difference).square().sum((1, 2, 3)) / features.shape[1]
-    return _squares(features - target) / features.shape[1:].numel()
+    if kernels_work(features.device) and _last(features) and _last(target):
+        squares: Tensor = _CompiledSquares.apply(features, target)
+    else:
+        squares = _squares(features - target)
+    return squares / features.shape[1:].numel()
+
+
+def _last(features: Tensor) -> bool:
+    return features.is_contiguous(memory_format=torch.channels_last)
 
 
 def _squares(numbers: Tensor) -> Tensor:
@@ -65,6 +74,24 @@ class _Squares(torch.autograd.Function):
         return numbers * factor  # type: ignore[no-any-return]
 
 
+class _CompiledSquares(torch.autograd.Function):
+    """Sum of the squared differences from a target of each sample (B), in one go."""
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, target: Tensor) -> Tensor:  # noqa: ANN401
+        from render.style.kernels.pixels import difference  # noqa: PLC0415 - there may be no Triton
+
+        squares, found = difference(features, target)
+        ctx.save_for_backward(found)
+        return squares
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401
+        (found,) = ctx.saved_tensors
+        return found * (2 * gradient).to(found.dtype)[:, None, None, None], None
+
+
 def spread(features: Tensor, guide: Tensor | None = None) -> Tensor:
     """Mean over the channels of each channel's variance in a B×C×H×W tensor."""
     wide = _wide(features)
@@ -76,7 +103,26 @@ def spread(features: Tensor, guide: Tensor | None = None) -> Tensor:
 
 def total_variation(pixels: Tensor) -> Tensor:
     """Mean squared difference of neighbours, down plus across, of B×3×H×W pixels."""
+    if pixels.dtype == torch.float32 and kernels_work(pixels.device):
+        return _CompiledVariation.apply(pixels)  # type: ignore[no-any-return]
     return _Variation.apply(pixels)  # type: ignore[no-any-return]
+
+
+class _CompiledVariation(torch.autograd.Function):
+    """Loss and gradient in one go."""
+
+    @staticmethod
+    def forward(ctx: Any, pixels: Tensor) -> Tensor:  # noqa: ANN401
+        from render.style.kernels.pixels import variation  # noqa: PLC0415 - there may be no Triton
+
+        loss, slope = variation(pixels)
+        ctx.save_for_backward(slope)
+        return loss
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # noqa: ANN401
+        return ctx.saved_tensors[0] * gradient[:, None, None, None]  # type: ignore[no-any-return]
 
 
 class _Variation(torch.autograd.Function):

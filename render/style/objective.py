@@ -38,7 +38,7 @@ from render.style.losses import (
     summed_variation,
     total_variation,
 )
-from render.style.statistics import StyleTarget, Target, moments, with_moments
+from render.style.statistics import StyleTarget, Target, joined, moments, with_moments
 from render.style.vgg import Vgg
 
 Form = Literal["normalized", "neural-style"]
@@ -164,6 +164,12 @@ class Objective:
                 for name, share in self._shares(weights.style_layers).items()
             ]
 
+        self._masking = frozenset(
+            term.layer
+            for term in self._style
+            if term.layer.startswith("relu") and joined(term.target.loss, term.guide)
+        )
+
     @property
     def kind(self) -> Hashable:
         """The same for objectives of one stylizer that differ in their pictures alone."""
@@ -236,11 +242,13 @@ class Objective:
         def watch(name: str, features: Tensor) -> Tensor:
             for term in self._style:
                 if term.layer == name:
-                    features, own = with_moments(features, term.target.loss, term.guide)
+                    features, own = with_moments(
+                        features, term.target.loss, term.guide, relu=name in self._masking
+                    )
                     style.append(term.factor * term.target.distance(own))
             return features
 
-        features = self._vgg.features(pixels, watch)
+        features = self._vgg.features(pixels, watch, self._masking)
         exact = self._weights.form == "neural-style"
         terms = {
             "content": _sum(

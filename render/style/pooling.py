@@ -1,9 +1,7 @@
-"""Half as many features each way, and the padding between convolutions."""
+"""Half as many features each way."""
 
 from __future__ import annotations
 
-import warnings
-from functools import lru_cache
 from typing import Any, Literal
 
 import torch
@@ -12,6 +10,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from render.style.convolution import HALF
+from render.style.kernels import kernels_work
 
 Pooling = Literal["max", "average", "l2"]
 
@@ -27,7 +26,7 @@ def pooled(x: Tensor, pooling: Pooling, *, relu: bool) -> Tensor:
     if pooling == "l2":
         # The small number keeps the slope finite where all four features are nought.
         return (pooled(x * x, "average", relu=False) + 1e-8).sqrt()
-    if x.is_cuda and kernels_work(x.device):
+    if kernels_work(x.device):
         return _Pooled.apply(x, pooling == "max", relu)  # type: ignore[no-any-return]
     on_cpu = x.device.type == "cpu"
     if on_cpu and pooling == "max" and x.dtype.itemsize == HALF and _even(x):
@@ -36,28 +35,15 @@ def pooled(x: Tensor, pooling: Pooling, *, relu: bool) -> Tensor:
     return functional.relu_(y) if relu else y
 
 
-@lru_cache
-def kernels_work(device: torch.device) -> bool:
-    """Whether kernels of our own can be built for this GPU, which takes Triton and a C compiler."""
-    try:
-        from render.style import kernels  # noqa: PLC0415 - there may be no Triton
-
-        kernels.pool(torch.zeros(1, 8, 2, 2, device=device), largest=True, relu=True)
-    except Exception as error:
-        warnings.warn(f"torch's own pooling is used, which is slower: {error}", stacklevel=2)
-        return False
-    return True
-
-
 class _Pooled(torch.autograd.Function):
     """Torch's own kernels for channels-last features take three to ten times as long on a GPU."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, largest: bool, relu: bool) -> Tensor:  # noqa: ANN401
-        from render.style import kernels  # noqa: PLC0415
+        from render.style.kernels import pool  # noqa: PLC0415 - there may be no Triton
 
         ctx.shape = x.shape
-        y, which = kernels.pool(x, largest=largest, relu=relu)
+        y, which = pool.pool(x, largest=largest, relu=relu)
         if which is not None:
             ctx.save_for_backward(which)
         return y
@@ -65,10 +51,10 @@ class _Pooled(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # noqa: ANN401
-        from render.style import kernels  # noqa: PLC0415
+        from render.style.kernels import pool  # noqa: PLC0415 - there may be no Triton
 
         (which,) = ctx.saved_tensors or (None,)
-        return kernels.unpool(gradient, which, ctx.shape), None, None
+        return pool.unpool(gradient, which, ctx.shape), None, None
 
 
 def _even(x: Tensor) -> bool:
@@ -122,27 +108,3 @@ def _to_larger(towards: Tensor, pairs: Tensor, dim: int) -> Tensor:
 def _sign(bits: Tensor) -> Tensor:
     """All bits set where a number is negative, in place; else none."""
     return bits.bitwise_right_shift_(15)
-
-
-def replicated(x: Tensor) -> Tensor:
-    """B×C×H×W features with those at the edges once more beyond them."""
-    return _Replicated.apply(x)  # type: ignore[no-any-return]
-
-
-class _Replicated(torch.autograd.Function):
-    """Torch's own has no gradient on a GPU that is the same every time, but for a slow one."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:  # noqa: ANN401
-        return torch.ops.aten.replication_pad2d(x, [1] * 4)  # type: ignore[no-any-return]
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # noqa: ANN401
-        inner = gradient[:, :, 1:-1, 1:-1].clone(memory_format=torch.channels_last)
-        for edge in (0, -1):
-            inner[:, :, edge] += gradient[:, :, edge, 1:-1]
-            inner[:, :, :, edge] += gradient[:, :, 1:-1, edge]
-            for other in (0, -1):
-                inner[:, :, edge, other] += gradient[:, :, edge, other]
-        return inner

@@ -8,6 +8,9 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from render.style.convolution import HALF
+from render.style.kernels import kernels_work
+
 _PARTS, _PARTS_ON_GPU = 16, 64
 """Sums run over a sixteenth of the positions, which keeps all cores busy; over less on a GPU, too."""
 _PART = 256
@@ -24,14 +27,21 @@ def products(features: Tensor, scale: float = 1.0) -> Tensor:
     return with_products(features, scale)[1]
 
 
-def with_products(features: Tensor, scale: float = 1.0) -> tuple[Tensor, Tensor]:
+def with_products(
+    features: Tensor, scale: float = 1.0, *, relu: bool = False
+) -> tuple[Tensor, Tensor]:
     """The features, to go on with, and their `products`.
 
     What comes back from both as a gradient is then added while it is computed, instead of in a pass
     over the features of its own. The features' is overwritten: they may go on to operations only that
     hand out a gradient of their own making, as convolutions, pooling and ReLU do.
+
+    Args:
+        features: as in `products`.
+        scale: likewise.
+        relu: they come from a ReLU that leaves it to this to make 0 of the gradient where they are 0.
     """
-    return _Products.apply(features, scale)  # type: ignore[no-any-return]
+    return _Products.apply(features, scale, relu)  # type: ignore[no-any-return]
 
 
 class _Products(torch.autograd.Function):
@@ -40,9 +50,10 @@ class _Products(torch.autograd.Function):
         ctx: Any,  # noqa: ANN401 as torch has it
         features: Tensor,
         scale: float,
+        relu: bool,
     ) -> tuple[Tensor, Tensor]:
         ctx.save_for_backward(features)
-        ctx.scale = scale
+        ctx.scale, ctx.relu = scale, relu
         ctx.set_materialize_grads(False)
         return features.view_as(features), _sums(_rows(features)).mul_(scale)
 
@@ -52,19 +63,35 @@ class _Products(torch.autograd.Function):
         ctx: Any,  # noqa: ANN401
         onward: Tensor | None,
         gradient: Tensor | None,
-    ) -> tuple[Tensor | None, None]:
+    ) -> tuple[Tensor | None, None, None]:
         """(D + Dᵀ)·F, written as rows of positions so that it comes out channels-last."""
-        if gradient is None:
-            return onward, None
         (features,) = ctx.saved_tensors
+        if gradient is None:
+            if onward is not None and ctx.relu:
+                onward = torch.ops.aten.threshold_backward(onward, features, 0)
+            return onward, None, None
         batch, channels, height, width = features.shape
         both = (gradient + gradient.mT).to(features.dtype)
         rows = _rows(features)
-        if onward is None:
-            rows = torch.baddbmm(rows, rows, both, beta=0, alpha=ctx.scale)
+        if ctx.relu and _compiled(features):
+            from render.style.kernels.features import products_gradient  # noqa: PLC0415
+
+            total = torch.zeros_like(rows) if onward is None else _rows(onward)
+            products_gradient(rows, both, total, ctx.scale)
         else:
-            rows = _rows(onward).baddbmm_(rows, both, alpha=ctx.scale)
-        return rows.view(batch, height, width, channels).permute(0, 3, 1, 2), None
+            if onward is None:
+                total = torch.baddbmm(rows, rows, both, beta=0, alpha=ctx.scale)
+            else:
+                total = _rows(onward).baddbmm_(rows, both, alpha=ctx.scale)
+            if ctx.relu:
+                total = torch.ops.aten.threshold_backward(total, rows, 0)
+        return total.view(batch, height, width, channels).permute(0, 3, 1, 2), None, None
+
+
+def _compiled(features: Tensor) -> bool:
+    """Whether a kernel of our own takes such features."""
+    half = features.dtype.itemsize == HALF and features.shape[1] % 64 == 0
+    return half and kernels_work(features.device)
 
 
 def _sums(rows: Tensor) -> Tensor:

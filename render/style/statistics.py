@@ -62,12 +62,24 @@ def moments(features: Tensor, loss: StyleLoss, guide: Tensor | None = None) -> M
     return Moments(second, mean)
 
 
+def joined(loss: StyleLoss, guide: Tensor | None) -> bool:
+    """Whether moments hand their gradient on together with that of the features; see `with_products`."""
+    return loss == "gram" and guide is None
+
+
 def with_moments(
-    features: Tensor, loss: StyleLoss, guide: Tensor | None = None
+    features: Tensor, loss: StyleLoss, guide: Tensor | None = None, *, relu: bool = False
 ) -> tuple[Tensor, Moments]:
-    """The features, to go on with, and their `moments`; see `with_products`."""
-    if loss == "gram" and guide is None:
-        features, second = with_gram(features)
+    """The features, to go on with, and their `moments`.
+
+    Args:
+        features: of one layer.
+        loss: what they are for.
+        guide: see `moments`.
+        relu: see `with_products`; only for what is `joined`.
+    """
+    if joined(loss, guide):
+        features, second = with_gram(features, relu=relu)
         return features, Moments(second)
     return features, moments(features, loss, guide)
 

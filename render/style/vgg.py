@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -16,10 +16,9 @@ from torch.nn import functional
 
 from render.errors import EngineError
 from render.spec.layers import BLOCKS, Arch, layer_names
-from render.style.convolution import convolution
-from render.style.pooling import Pooling, pooled, replicated
-
-Padding = Literal["zeros", "replicate"]
+from render.style.convolution import Relu, convolution
+from render.style.first import Border, first_convolution
+from render.style.pooling import Pooling, pooled
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +96,7 @@ class Vgg:
         pooling: Pooling,
         device: torch.device,
         precision: torch.dtype = torch.float32,
-        border: Padding = "replicate",
+        border: Border = "replicate",
     ) -> None:
         wanted = depth(convolutions.arch, layers)
         self.layers = frozenset(layers)
@@ -110,23 +109,24 @@ class Vgg:
         self._lasts = frozenset(
             f"conv{block}_{count}" for block, count in enumerate(BLOCKS[convolutions.arch], start=1)
         )
-        self._zero = (
-            torch.tensor(convolutions.zero, device=device)[:, None, None]
-            if border == "zeros"
-            else None
-        )
+        names = convolution_names(convolutions.arch)[:wanted]
+        layers_of_it = zip(names, convolutions.kernels, convolutions.biases, strict=False)
+        zero = convolutions.zero if border == "zeros" else None
         self._steps = [
-            (name, convolution(kernel, bias, device, precision))
-            for name, kernel, bias in zip(
-                convolution_names(convolutions.arch)[:wanted],
-                convolutions.kernels,
-                convolutions.biases,
-                strict=False,
+            (
+                name,
+                first_convolution(kernel, bias, device, precision, zero)
+                if name == names[0]
+                else partial(convolution(kernel, bias, device, precision), padding=1),
             )
+            for name, kernel, bias in layers_of_it
         ]
 
     def features(
-        self, pixels: Tensor, watch: Callable[[str, Tensor], Tensor] = lambda _, features: features
+        self,
+        pixels: Tensor,
+        watch: Callable[[str, Tensor], Tensor] = lambda _, features: features,
+        masking: Collection[str] = (),
     ) -> Mapping[str, Tensor]:
         """Features of the chosen layers.
 
@@ -134,6 +134,8 @@ class Vgg:
             pixels: B×3×H×W, RGB from 0 to 1.
             watch: given each chosen layer's name and features as they come about; what it returns takes
                 their place.
+            masking: those whose `watch` makes 0 of the gradient where features are 0, so that their
+                ReLU need not.
 
         Returns:
             B×C×h×w by layer name, in the network's precision.
@@ -148,24 +150,21 @@ class Vgg:
                 f"layers, which need {side} pixels a side; raise output.size or drop deep layers"
             )
         features: dict[str, Tensor] = {}
-        if self._zero is not None:
-            pixels = functional.pad(pixels - self._zero, (1, 1, 1, 1)) + self._zero
-        x = pixels.to(self.precision).contiguous(memory_format=torch.channels_last)
-        if self._zero is None:
-            x = replicated(x)
+
+        x = pixels
         left = False
         for index, (conv, convolve) in enumerate(self._steps):
             if index > 0 and conv.endswith("_1"):
                 x = pooled(x, self._pooling, relu=left)
-            padding = int(index > 0)  # the first has its border already
             relu = "relu" + conv[4:]
             # The largest of four features stays the largest: a quarter of the ReLUs will do.
             left = self._pooling == "max" and conv in self._lasts and not {conv, relu} & self.layers
             if conv in self.layers:
-                features[conv] = x = watch(conv, convolve(x, padding=padding, relu="none"))
+                features[conv] = x = watch(conv, convolve(x, relu="none"))
                 x = functional.relu(x)
             else:
-                x = convolve(x, padding=padding, relu="left" if left else "done")
+                kind: Relu = "features" if relu in masking else "left" if left else "done"
+                x = convolve(x, relu=kind)
             if relu in self.layers:
                 features[relu] = x = watch(relu, x)
         return features

@@ -1,4 +1,4 @@
-"""Kernels of our own for NVIDIA GPUs, in Triton, which comes with torch there."""
+"""Pooling of features that lie channels-last."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import triton.language as tl
 from torch import Tensor
 
 _BLOCK = 1024
+_GEOMETRY = ("number", "down", "across", "height", "width")
+"""What differs from size to size, for each of which Triton would else compile once more."""
 _NONE = tl.constexpr(4)
 """In place of 0 to 3: which of four features was the largest; none, as all were negative."""
 
@@ -64,7 +66,7 @@ def _corner(at, channels, down, across, height, width):  # type: ignore[no-untyp
     return ((sample * height + 2 * row) * width + 2 * column) * channels + channel
 
 
-@triton.jit  # type: ignore[untyped-decorator]
+@triton.jit(do_not_specialize=_GEOMETRY)  # type: ignore[untyped-decorator]
 def _pool(  # type: ignore[no-untyped-def] # noqa: ANN202
     x, y, which, number, channels, down, across, height, width,  # noqa: ANN001
     LARGEST: tl.constexpr, RELU: tl.constexpr, BLOCK: tl.constexpr,  # noqa: N803
@@ -93,7 +95,7 @@ def _pool(  # type: ignore[no-untyped-def] # noqa: ANN202
     tl.store(y + at, found.to(y.dtype.element_ty), there)
 
 
-@triton.jit  # type: ignore[untyped-decorator]
+@triton.jit(do_not_specialize=_GEOMETRY)  # type: ignore[untyped-decorator]
 def _unpool(  # type: ignore[no-untyped-def] # noqa: ANN202
     gradient, which, of, number, channels, down, across, height, width,  # noqa: ANN001
     LARGEST: tl.constexpr, BLOCK: tl.constexpr,  # noqa: N803

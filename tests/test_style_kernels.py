@@ -1,0 +1,52 @@
+"""Kernels of our own for GPUs: where they are used, and that they compute what torch does."""
+
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import torch
+
+from render.style.kernels import kernels_work
+
+
+@pytest.fixture
+def forgotten():
+    """What is known of devices, forgotten before and after."""
+    kernels_work.cache_clear()
+    yield
+    kernels_work.cache_clear()
+
+
+@pytest.mark.skipif(find_spec("triton") is None, reason="there is no Triton")
+def test_they_compute_what_torch_does():
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-n0", Path(__file__).with_name("interpreted.py")],
+        env={**os.environ, "TRITON_INTERPRET": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_a_processor_has_none():
+    assert not kernels_work(torch.device("cpu"))
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_without_a_compiler_for_them_torchs_own_are_used_and_it_is_said(monkeypatch):
+    pool = pytest.importorskip("render.style.kernels.pool")
+
+    def broken(x, *, largest, relu):
+        raise RuntimeError("Failed to find C compiler")
+
+    monkeypatch.setattr(pool, "pool", broken)
+    monkeypatch.setattr(torch, "zeros", lambda *shape, device: None)
+    gpu = torch.device("cuda")
+    with pytest.warns(UserWarning, match="slower: Failed to find C compiler"):
+        assert not kernels_work(gpu)
+    assert not kernels_work(gpu)  # without a second attempt
