@@ -46,7 +46,14 @@ def test_without_a_compiler_for_them_torchs_own_are_used_and_it_is_said(monkeypa
 
     monkeypatch.setattr(pool, "pool", broken)
     monkeypatch.setattr(torch, "zeros", lambda *shape, device: None)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (9, 0))
     gpu = torch.device("cuda")
     with pytest.warns(UserWarning, match="slower: Failed to find C compiler"):
         assert not kernels_work(gpu)
     assert not kernels_work(gpu)  # without a second attempt
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_a_gpu_without_products_of_bfloat16_has_none_either(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (7, 5))
+    assert not kernels_work(torch.device("cuda"))

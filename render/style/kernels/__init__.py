@@ -11,11 +11,14 @@ from functools import lru_cache
 
 import torch
 
+_OLDEST = 8, 0
+"""Compute capability from which on a GPU has products of bfloat16."""
+
 
 @lru_cache
 def kernels_work(device: torch.device) -> bool:
-    """Whether kernels can be built for this device: a GPU, Triton and a C compiler."""
-    if device.type != "cuda":
+    """Whether kernels can be built for this device, which takes a GPU, Triton and a C compiler."""
+    if device.type != "cuda" or torch.cuda.get_device_capability(device) < _OLDEST:
         return False
     try:
         from render.style.kernels import pool  # noqa: PLC0415 - there may be no Triton
