@@ -11,6 +11,8 @@ import torch
 
 from render.style.kernels import kernels_work
 
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+
 
 @pytest.fixture
 def forgotten():
@@ -21,10 +23,14 @@ def forgotten():
 
 
 @pytest.mark.skipif(find_spec("triton") is None, reason="there is no Triton")
-def test_they_compute_what_torch_does():
+@pytest.mark.parametrize(
+    "interpreted", [True, pytest.param(False, marks=[pytest.mark.gpu, needs_gpu])]
+)
+def test_they_compute_what_torch_does(interpreted):
+    tests = Path(__file__).with_name("kernels_against_torch.py")
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-n0", Path(__file__).with_name("interpreted.py")],
-        env={**os.environ, "TRITON_INTERPRET": "1"},
+        [sys.executable, "-m", "pytest", "-q", "-n0", tests],
+        env={**os.environ, "TRITON_INTERPRET": str(int(interpreted))},
         capture_output=True,
         text=True,
         check=False,

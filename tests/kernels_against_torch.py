@@ -1,8 +1,9 @@
-"""Our GPU kernels against torch, as Triton's interpreter runs them; see test_style_kernels.py.
+"""Our kernels against torch: on a GPU, or as Triton's interpreter runs them; see test_style_kernels.py.
 
-Not in bfloat16, whose products the interpreter gets wrong, but in the other half precision.
+The interpreter gets products of bfloat16 wrong, and so has the other half precision.
 """
 
+import os
 from copy import deepcopy
 
 import pytest
@@ -18,14 +19,15 @@ from render.style.lbfgs import minimize
 from render.style.losses import total_variation
 from render.style.products import with_products
 
-HALF = torch.float16
-CPU = torch.device("cpu")
+INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
+DEVICE = torch.device("cpu" if INTERPRETED else "cuda")
+HALF, ROUNDING = (torch.float16, 4e-3) if INTERPRETED else (torch.bfloat16, 2e-2)
 PLAIN, COMPILED = vectors.Plain(), compiled_vectors.Compiled()
 UNKNOWNS, HISTORY = 3 * 20 * 19, 6
 
 
 def draw(*shape, seed=0):
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(DEVICE)
 
 
 def last(x):
@@ -56,8 +58,8 @@ def test_pooling(shape, largest, relu, precision):
     (gradient,) = torch.autograd.grad(expected, wide, towards.float())
     found, which = pool.pool(x, largest=largest, relu=relu)
     assert found.is_contiguous(memory_format=torch.channels_last)
-    close(found.float(), expected, 1e-2 if precision == HALF else 1e-6)
-    close(pool.unpool(towards, which, x.shape), gradient, 1e-2 if precision == HALF else 1e-6)
+    close(found.float(), expected, ROUNDING if precision == HALF else 1e-6)
+    close(pool.unpool(towards, which, x.shape), gradient, ROUNDING if precision == HALF else 1e-6)
 
 
 @pytest.mark.parametrize("largest", [True, False])
@@ -78,10 +80,10 @@ def test_the_first_convolution_and_its_gradient(shape, relu):
     expected = functional.relu(expected) if relu else expected
     found = features.first(shown.detach(), taps, bias, relu=relu)
     assert found.is_contiguous(memory_format=torch.channels_last)
-    close(found.float(), expected, 4e-3)
+    close(found.float(), expected, ROUNDING)
     towards = draw(*expected.shape, seed=2).to(HALF)
     (gradient,) = torch.autograd.grad(expected, shown, towards.float())
-    close(features.first_gradient(towards, taps, found if relu else None), gradient, 2e-2)
+    close(features.first_gradient(towards, taps, found if relu else None), gradient, 4 * ROUNDING)
 
 
 @pytest.mark.parametrize("channels", [64, 128, 256])
@@ -115,7 +117,7 @@ def test_differences_of_features(batch):
 
 @pytest.mark.parametrize("batch", [1, 3])
 def test_bands_of_a_spectrum(batch):
-    bands = Bands(12, 10, CPU)
+    bands = Bands(12, 10, DEVICE)
     spectrum, weights = torch.fft.rfft2(draw(2, batch, 3, 12, 10)), draw(batch, bands.count).exp()
     expected = spectrum * weights[:, bands._index][:, None]
     pixels.weigh(spectrum, bands._index, weights)
@@ -141,14 +143,14 @@ def test_combinations(batch):
 
 
 def test_what_a_step_does_to_the_vectors():
-    good = torch.tensor([True, False, True])
+    good = torch.tensor([True, False, True], device=DEVICE)
     point, direction, length = draw(3, UNKNOWNS).sigmoid(), draw(3, UNKNOWNS, seed=1), draw(3).exp()
     found, expected = (by.advance(point, direction, length, (0, 1)) for by in (COMPILED, PLAIN))
     for a, b in zip(found, expected, strict=True):
         close(a, b)
     trial, fresh = found[0], draw(3, UNKNOWNS, seed=2)
     state = [draw(2, 3, UNKNOWNS, seed=seed).clamp(0, 1) for seed in (3, 4, 5, 6)]
-    slot, modest = torch.tensor([1, 0, 1]), draw(3).exp()
+    slot, modest = torch.tensor([1, 0, 1], device=DEVICE), draw(3).exp()
     after = []
     for by in (COMPILED, PLAIN):
         points, gradients, both, directions = deepcopy(state)
@@ -165,7 +167,7 @@ def test_which_trials_are_good():
     batch, nan, infinite = 40, float("nan"), float("inf")
     fresh, slope, total, loss = (draw(batch, seed=seed) for seed in range(4))
     fresh[1], total[2], total[3], slope[4] = nan, infinite, nan, 0.0
-    trials, stopped = torch.arange(batch) % 8, draw(batch, seed=4) > 1
+    trials, stopped = torch.arange(batch, device=DEVICE) % 8, draw(batch, seed=4) > 1
     found = []
     for by in (compiled_algebra.Compiled(), algebra.Plain()):
         state = loss.clone(), trials.clone(), draw(batch, seed=5).exp()
@@ -177,7 +179,7 @@ def test_which_trials_are_good():
 
 def curving(batch):
     """A quadratic for each problem, whose curvature spans two orders of magnitude."""
-    curvature = torch.logspace(0, 2, UNKNOWNS)[draw(UNKNOWNS).argsort()]
+    curvature = torch.logspace(0, 2, UNKNOWNS, device=DEVICE)[draw(UNKNOWNS).argsort()]
     goal = draw(batch, UNKNOWNS, seed=7).sigmoid()
 
     def closure(points):
@@ -189,18 +191,20 @@ def curving(batch):
 
 def test_a_whole_search(monkeypatch):
     """Long enough for the history to be full, and for bands to be looked at twice."""
-    closure, start, bands = curving(2), torch.full((2, UNKNOWNS), 0.5), Bands(20, 19, CPU)
+    start, bands = torch.full((2, UNKNOWNS), 0.5, device=DEVICE), Bands(20, 19, DEVICE)
+    closure = curving(2)
     given = minimize(closure, start, evaluations=4, history=HISTORY).pairs
     found = []
-    for compiled in (True, False):
+    for of_vectors, of_numbers in (
+        (COMPILED, compiled_algebra.Compiled()),
+        (PLAIN, algebra.Plain()),
+    ):
         with monkeypatch.context() as patch:
-            if compiled:
-                patch.setattr(vectors, "fastest", lambda _: COMPILED)
-                patch.setattr(algebra, "fastest", lambda _: compiled_algebra.Compiled())
-            found.append(
-                minimize(
-                    closure, start, evaluations=10, history=HISTORY, bands=bands, pairs=given
-                ).trace
+            patch.setattr(vectors, "fastest", lambda _, by=of_vectors: by)
+            patch.setattr(algebra, "fastest", lambda _, by=of_numbers: by)
+            run = minimize(
+                closure, start, evaluations=10, history=HISTORY, bands=bands, pairs=given
             )
+            found.append(run.trace)
     assert found[1][-1].max() < found[1][0].min() / 10
     torch.testing.assert_close(*found, rtol=2e-2, atol=1e-4 * float(found[1][0].max()))
