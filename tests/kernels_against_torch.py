@@ -201,7 +201,7 @@ def test_a_whole_search(monkeypatch):
     ):
         with monkeypatch.context() as patch:
             patch.setattr(vectors, "fastest", lambda _, by=of_vectors: by)
-            patch.setattr(algebra, "fastest", lambda _, by=of_numbers: by)
+            patch.setattr(algebra, "fastest", lambda *_, by=of_numbers: by)
             run = minimize(
                 closure, start, evaluations=10, history=HISTORY, bands=bands, pairs=given
             )

@@ -14,6 +14,8 @@ from render.style.kernels import kernels_work
 
 ARMIJO = 1e-4
 MAX_TRIALS = 8
+_LARGEST = 64
+"""Pairs up to which a kernel has all inner products in hand."""
 
 
 class Algebra(Protocol):
@@ -151,9 +153,9 @@ def _permuted(matrix: Tensor, order: Tensor, used: Tensor) -> Tensor:
     return torch.where(used[:, :, None] & used[:, None, :], both, 0.0)
 
 
-def fastest(like: Tensor) -> Algebra:
+def fastest(like: Tensor, history: int) -> Algebra:
     """What works on the numbers of problems whose vectors are like this one."""
-    if like.dtype != torch.float32 or not kernels_work(like.device):
+    if like.dtype != torch.float32 or history > _LARGEST or not kernels_work(like.device):
         return Plain()
     from render.style.kernels.algebra import Compiled  # noqa: PLC0415 - there may be no Triton
 

@@ -55,7 +55,7 @@ class Pairs:
         self._bands = bands
         # Of both m slots and a spare one, each B×N; slots not in use hold zeros.
         self._s, self._py = (like.new_zeros(history + 1, *like.shape) for _ in range(2))
-        self._vectors, self._algebra = vectors.fastest(like), algebra.fastest(like)
+        self._vectors, self._algebra = vectors.fastest(like), algebra.fastest(like, history)
         # Inner products of s, then y, in rows with s, then P·y, in columns. In float64: m×m numbers cost
         # nothing, and the triangular solves like it. Of s with y only those with a later y are kept.
         self._products = like.new_zeros(batch, 2 * history, 2 * history, dtype=torch.float64)

@@ -205,7 +205,7 @@ class _Search:
         self.first_step = first_step
         self.bounds = bounds
         self.pairs = known
-        self._vectors, self._algebra = vectors.fastest(like), algebra.fastest(like)
+        self._vectors, self._algebra = vectors.fastest(like), algebra.fastest(like, known.history)
         # Each with a place for what is not accepted.
         self._points, self._gradients, self._directions = (
             like.new_zeros(2, *like.shape) for _ in range(3)

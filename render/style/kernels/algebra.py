@@ -9,6 +9,9 @@ from torch import Tensor
 
 from render.style.algebra import ARMIJO, MAX_TRIALS
 
+_LANES = 32
+"""Threads in a warp, for whose registers larger matrices are too much."""
+
 
 class Compiled:
     """See `render.style.algebra.Algebra`."""
@@ -43,11 +46,12 @@ class Compiled:
         """See `Algebra`."""
         batch, double = of_y.shape
         slots = double // 2
+        wide = triton.next_power_of_2(slots)
         scale = torch.empty(batch, device=of_y.device)
         weights = torch.empty((batch, double), device=of_y.device)
         _solve[(batch,)](
             products, of_y.contiguous(), of_gradient.contiguous(), slot, new, count, scale,
-            weights, slots, triton.next_power_of_2(slots), num_warps=1,
+            weights, slots, wide, num_warps=1 if wide <= _LANES else 4,
         )  # fmt: skip
         return scale, weights
 

@@ -47,7 +47,7 @@ class Compiled:
         batch, number = vector.shape
         total = torch.empty_like(vector)
         _combined[_grid(vector)](
-            *rings, weights, vector, scale, total, number, batch,
+            *rings, weights.to(vector.dtype), vector, scale, total, number, batch,
             weights.shape[1] // 2, filled, _BLOCK,
         )  # fmt: skip
         return total
@@ -96,7 +96,7 @@ def _dots_of_two(vectors: Tensor, ring: Tensor, filled: int) -> Tensor:
     count, batch, number = vectors.shape
     parts = vectors.new_empty(_PARTS, batch, count, filled)
     wide = triton.next_power_of_2(filled)
-    strip = max(128, min(1024, _TILE // wide))
+    strip = max(16, min(1024, _TILE // wide))
     strips = triton.cdiv(triton.cdiv(number, strip), _PARTS)
     _dots[(_PARTS, batch)](vectors, ring, parts, number, batch, strips, count, filled, wide, strip)
     return parts.sum(0, dtype=torch.float64)
