@@ -131,3 +131,16 @@ def test_recolouring_by_a_flat_frame_stays_finite_and_near_its_result():
     result = np.full((*SIZE[::-1], 3), 200, np.uint8)
     found = recolour(smooth_noise(*SIZE, seed=2), Neighbour(flat, result))
     assert np.abs(found * 255 - 200).max() < 1
+
+
+def test_recolouring_after_a_flash_keeps_the_forms_and_takes_the_colours_of_the_result():
+    """What was painted of a frame that is nearly white says little of one that is not."""
+    content = smooth_noise(*SIZE, seed=1)
+    flash = (235 + content / 16).astype(np.uint8)
+    painted = (60 + smooth_noise(*SIZE, seed=2) / 3).astype(np.uint8)
+    found = recolour(content, Neighbour(flash, painted)).reshape(-1, 3)
+    result = painted.reshape(-1, 3) / 255
+    assert found.mean(0) == pytest.approx(result.mean(0), abs=0.02)
+    assert found.std(0) == pytest.approx(result.std(0), rel=0.15)
+    for colour in range(3):
+        assert np.corrcoef(found[:, colour], content.reshape(-1, 3)[:, colour])[0, 1] > 0.99
