@@ -13,7 +13,7 @@ from render.pipeline import run
 from render.schedule import in_evaluations, makespan
 from render.spec.stages import probe_evaluations
 
-NAP = 0.15
+NAP = 0.25
 PROBE = 4
 """Naps of a probe."""
 WAVES = ("optimize={evaluations: 40, warm_evaluations: 40}", "temporal.stages=2", "input.cuts=[]")
