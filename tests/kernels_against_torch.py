@@ -22,7 +22,7 @@ from render.style.products import with_products
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 DEVICE = torch.device("cpu" if INTERPRETED else "cuda")
 HALF, ROUNDING = (torch.float16, 4e-3) if INTERPRETED else (torch.bfloat16, 2e-2)
-PLAIN, COMPILED = vectors.Plain(), compiled_vectors.Compiled()
+PLAIN, COMPILED = vectors.Vectors(), compiled_vectors.Compiled()
 UNKNOWNS, HISTORY = 3 * 20 * 19, 6
 
 
@@ -169,7 +169,7 @@ def test_which_trials_are_good():
     fresh[1], total[2], total[3], slope[4] = nan, infinite, nan, 0.0
     trials, stopped = torch.arange(batch, device=DEVICE) % 8, draw(batch, seed=4) > 1
     found = []
-    for by in (compiled_algebra.Compiled(), algebra.Plain()):
+    for by in (compiled_algebra.Compiled(), algebra.Algebra()):
         state = loss.clone(), trials.clone(), draw(batch, seed=5).exp()
         found.append([*by.judge(fresh, slope, total, *state, stopped), *state])
     for a, b in zip(*found, strict=True):
@@ -197,7 +197,7 @@ def test_a_whole_search(monkeypatch):
     found = []
     for of_vectors, of_numbers in (
         (COMPILED, compiled_algebra.Compiled()),
-        (PLAIN, algebra.Plain()),
+        (PLAIN, algebra.Algebra()),
     ):
         with monkeypatch.context() as patch:
             patch.setattr(vectors, "fastest", lambda _, by=of_vectors: by)

@@ -5,8 +5,6 @@ There every operation on such numbers takes as long as one on a small picture, a
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import torch
 from torch import Tensor
 
@@ -18,8 +16,8 @@ _LARGEST = 64
 """Pairs up to which a kernel has all inner products in hand."""
 
 
-class Algebra(Protocol):
-    """Whatever needs no whole vector."""
+class Algebra:
+    """By torch."""
 
     def judge(
         self,
@@ -42,44 +40,6 @@ class Algebra(Protocol):
             length: B, of the step; becomes that of the next.
             stopped: B, bool: whose trials do not count.
         """
-
-    def solve(
-        self,
-        products: Tensor,
-        of_y: Tensor,
-        of_gradient: Tensor,
-        slot: Tensor,
-        new: Tensor,
-        count: Tensor,
-    ) -> tuple[Tensor, Tensor]:
-        """Take in the inner products of a pair, count it, and give γ (B) and c (B×2m).
-
-        H·g = γ·P·g + Σ c_i·v_i, with v all s, then all P·y, as `history.Pairs` has them.
-
-        Args:
-            products: B×2m×2m, float64, of s, then y, with s, then P·y; changed in place.
-            of_y: B×2m, float64: those of the pair's y.
-            of_gradient: B×2m, float64: those of the gradient g.
-            slot: B, where the pair lies, from 0 to m − 1.
-            new: B, bool: whether there is one.
-            count: B, pairs taken in; changed in place.
-        """
-
-
-class Plain:
-    """By torch; see `Algebra`."""
-
-    def judge(
-        self,
-        fresh: Tensor,
-        slope: Tensor,
-        total: Tensor,
-        loss: Tensor,
-        trials: Tensor,
-        length: Tensor,
-        stopped: Tensor,
-    ) -> tuple[Tensor, Tensor]:
-        """See `Algebra`."""
         lower = (fresh <= loss + ARMIJO * slope) & (slope < 0)
         good = lower & total.isfinite() & ~stopped
         exhausted = ~good & ~stopped & (trials + 1 >= MAX_TRIALS)
@@ -102,7 +62,18 @@ class Plain:
         new: Tensor,
         count: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        """See `Algebra`."""
+        """Take in the inner products of a pair, count it, and give γ (B) and c (B×2m).
+
+        H·g = γ·P·g + Σ c_i·v_i, with v all s, then all P·y, as `history.Pairs` has them.
+
+        Args:
+            products: B×2m×2m, float64, of s, then y, with s, then P·y; changed in place.
+            of_y: B×2m, float64: those of the pair's y.
+            of_gradient: B×2m, float64: those of the gradient g.
+            slot: B, where the pair lies, from 0 to m − 1.
+            new: B, bool: whether there is one.
+            count: B, pairs taken in; changed in place.
+        """
         m = of_y.shape[1] // 2
         here = (torch.arange(2 * m, device=slot.device) == m + slot[:, None]) & new[:, None]
         rows = torch.where(here[:, :, None], of_y[:, None], products)
@@ -156,7 +127,7 @@ def _permuted(matrix: Tensor, order: Tensor, used: Tensor) -> Tensor:
 def fastest(like: Tensor, history: int) -> Algebra:
     """What works on the numbers of problems whose vectors are like this one."""
     if like.dtype != torch.float32 or history > _LARGEST or not kernels_work(like.device):
-        return Plain()
+        return Algebra()
     from render.style.kernels.algebra import Compiled  # noqa: PLC0415 - there may be no Triton
 
     return Compiled()

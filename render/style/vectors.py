@@ -7,8 +7,6 @@ same, up to rounding.
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import torch
 from torch import Tensor
 
@@ -17,8 +15,8 @@ from render.style.kernels import kernels_work
 Bounds = tuple[float, float]
 
 
-class Vectors(Protocol):
-    """Whatever goes over whole vectors."""
+class Vectors:
+    """By torch."""
 
     def put(self, places: Tensor, slot: Tensor, vectors: Tensor) -> None:
         """Write each problem's vector (of B×N) to its slot (of B) in k×B×N places.
@@ -26,12 +24,22 @@ class Vectors(Protocol):
         With a place that nobody reads for those that are not wanted it takes a quarter of the time of
         a choice between old and new.
         """
+        mode = torch.get_deterministic_debug_mode()
+        torch.set_deterministic_debug_mode(0)  # the places differ: in any order it is the same
+        try:
+            places[slot, torch.arange(len(slot), device=slot.device)] = vectors
+        finally:
+            torch.set_deterministic_debug_mode(mode)
 
     def inner(self, a: Tensor, b: Tensor) -> Tensor:
         """Inner products (B) of B×N vectors."""
+        return (a * b).sum(1)
 
     def dots(self, vectors: Tensor, ring: Tensor, filled: int) -> Tensor:
         """Of one or two B×N vectors with the first in a ring (k×B×N): B×r×`filled`, float64."""
+        # In this order the long rows of both are read as they lie in memory.
+        these, those = (of.transpose(0, 1) for of in (vectors, ring[:filled]))
+        return torch.bmm(these, those.mT).double()
 
     def combined(
         self,
@@ -50,11 +58,18 @@ class Vectors(Protocol):
             vector: B×N.
             scale: B.
         """
+        total: Tensor = (scale[:, None] * vector)[:, None]
+        for ring, part in zip(rings, weights.chunk(2, 1), strict=True):
+            used = part[:, None, :filled].to(total.dtype)
+            total.baddbmm_(used, ring[:filled].transpose(0, 1))
+        return total[:, 0]
 
     def advance(
         self, point: Tensor, direction: Tensor, length: Tensor, bounds: Bounds
     ) -> tuple[Tensor, Tensor]:
         """Points (B×N) a length (B) further, within bounds, and how far away they are."""
+        trial = torch.addcmul(point, length[:, None], direction).clamp_(*bounds)
+        return trial, trial - point
 
     def accept(
         self,
@@ -78,6 +93,13 @@ class Vectors(Protocol):
                 unknowns that they press against their bound (Bertsekas 1982).
             bounds: of every unknown.
         """
+        torch.sub(fresh, gradients[0], out=both[0])
+        place = (~good).long()
+        self.put(points, place, trial)
+        self.put(gradients, place, fresh)
+        (low, high), point, gradient = bounds, points[0], gradients[0]
+        pressed = ((point <= low) & (gradient > 0)) | ((point >= high) & (gradient < 0))
+        both[1].copy_(gradient).masked_fill_(pressed, 0.0)
 
     def turn(
         self,
@@ -98,81 +120,6 @@ class Vectors(Protocol):
             modest: B, the length of that.
             directions: 2×B×N, the second place being for what nobody reads.
         """
-
-
-class Plain:
-    """By torch; see `Vectors`."""
-
-    def put(self, places: Tensor, slot: Tensor, vectors: Tensor) -> None:
-        """See `Vectors`."""
-        mode = torch.get_deterministic_debug_mode()
-        torch.set_deterministic_debug_mode(0)  # the places differ: in any order it is the same
-        try:
-            places[slot, torch.arange(len(slot), device=slot.device)] = vectors
-        finally:
-            torch.set_deterministic_debug_mode(mode)
-
-    def inner(self, a: Tensor, b: Tensor) -> Tensor:
-        """See `Vectors`."""
-        return (a * b).sum(1)
-
-    def dots(self, vectors: Tensor, ring: Tensor, filled: int) -> Tensor:
-        """See `Vectors`."""
-        # In this order the long rows of both are read as they lie in memory.
-        these, those = (of.transpose(0, 1) for of in (vectors, ring[:filled]))
-        return torch.bmm(these, those.mT).double()
-
-    def combined(
-        self,
-        rings: tuple[Tensor, Tensor],
-        weights: Tensor,
-        filled: int,
-        vector: Tensor,
-        scale: Tensor,
-    ) -> Tensor:
-        """See `Vectors`."""
-        total: Tensor = (scale[:, None] * vector)[:, None]
-        for ring, part in zip(rings, weights.chunk(2, 1), strict=True):
-            used = part[:, None, :filled].to(total.dtype)
-            total.baddbmm_(used, ring[:filled].transpose(0, 1))
-        return total[:, 0]
-
-    def advance(
-        self, point: Tensor, direction: Tensor, length: Tensor, bounds: Bounds
-    ) -> tuple[Tensor, Tensor]:
-        """See `Vectors`."""
-        trial = torch.addcmul(point, length[:, None], direction).clamp_(*bounds)
-        return trial, trial - point
-
-    def accept(
-        self,
-        good: Tensor,
-        trial: Tensor,
-        fresh: Tensor,
-        points: Tensor,
-        gradients: Tensor,
-        both: Tensor,
-        bounds: Bounds,
-    ) -> None:
-        """See `Vectors`."""
-        torch.sub(fresh, gradients[0], out=both[0])
-        place = (~good).long()
-        self.put(points, place, trial)
-        self.put(gradients, place, fresh)
-        (low, high), point, gradient = bounds, points[0], gradients[0]
-        pressed = ((point <= low) & (gradient > 0)) | ((point >= high) & (gradient < 0))
-        both[1].copy_(gradient).masked_fill_(pressed, 0.0)
-
-    def turn(
-        self,
-        which: Tensor,
-        newton: Tensor,
-        free: Tensor,
-        known: Tensor,
-        modest: Tensor,
-        directions: Tensor,
-    ) -> None:
-        """See `Vectors`."""
         newton.masked_fill_(free == 0, 0.0).mul_(-known[:, None])
         newton.addcmul_(free, ((known - 1) * modest)[:, None])
         self.put(directions, (~which).long(), newton)
@@ -181,7 +128,7 @@ class Plain:
 def fastest(like: Tensor) -> Vectors:
     """What goes over vectors like this one."""
     if like.dtype != torch.float32 or not kernels_work(like.device):
-        return Plain()
+        return Vectors()
     from render.style.kernels.vectors import Compiled  # noqa: PLC0415 - there may be no Triton
 
     return Compiled()

@@ -7,13 +7,13 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from render.style.algebra import ARMIJO, MAX_TRIALS
+from render.style.algebra import ARMIJO, MAX_TRIALS, Algebra
 
 _LANES = 32
 """Threads in a warp, for whose registers larger matrices are too much."""
 
 
-class Compiled:
+class Compiled(Algebra):
     """See `render.style.algebra.Algebra`."""
 
     def judge(

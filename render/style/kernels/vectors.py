@@ -10,6 +10,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from render.style.vectors import Bounds, Vectors
+
 _BLOCK = 1024
 _BATCH = ("batch", "strips")
 """What is not worth compiling once more for; whether the length of vectors is even is."""
@@ -19,7 +21,7 @@ _TILE = 4096
 """Numbers of a ring that a program has in hand at once."""
 
 
-class Compiled:
+class Compiled(Vectors):
     """See `render.style.vectors.Vectors`."""
 
     def put(self, places: Tensor, slot: Tensor, vectors: Tensor) -> None:
@@ -53,7 +55,7 @@ class Compiled:
         return total
 
     def advance(
-        self, point: Tensor, direction: Tensor, length: Tensor, bounds: tuple[float, float]
+        self, point: Tensor, direction: Tensor, length: Tensor, bounds: Bounds
     ) -> tuple[Tensor, Tensor]:
         """See `Vectors`."""
         trial, displacement = torch.empty_like(point), torch.empty_like(point)
@@ -70,7 +72,7 @@ class Compiled:
         points: Tensor,
         gradients: Tensor,
         both: Tensor,
-        bounds: tuple[float, float],
+        bounds: Bounds,
     ) -> None:
         """See `Vectors`."""
         batch, number = trial.shape
