@@ -12,7 +12,7 @@ from render.motion.carry import Carried, carry, led, nearest_first
 from render.motion.detail import Detail
 from render.motion.flow import Pixels
 from render.motion.paths import Motion, Motions
-from render.motion.reliability import BoolMap, unlike
+from render.motion.reliability import BoolMap, relit, unlike
 from render.motion.still import standing_still
 from render.motion.warp import warp
 from render.spec.stages import Effort
@@ -129,8 +129,10 @@ def warm_start(
     def carried(known: Neighbour, *, ahead: bool = False) -> Carried:
         frames = (content, *known.between, known.content)
         motion = motions.towards(frames) if ahead else motions.along(frames)
-        wrong = unlike(unit(content), warp(unit(known.content), motion.flow))
-        mask = np.where(wrong, np.float32(0), motion.mask)
+        now, before = unit(content), warp(unit(known.content), motion.flow)
+        mask = np.where(unlike(now, before), np.float32(0), motion.mask)
+        if relit(now, before, mask, len(frames) - 1):
+            mask[:] = 0
         return carry(unit(known.result), Motion(motion.flow, mask), wanted)
 
     aim = nearest_first([carried(known) for known in (links.previous, *links.earlier)])

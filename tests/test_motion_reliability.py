@@ -11,6 +11,7 @@ from render.motion.reliability import (
     occlusions,
     outside_frame,
     reliability_mask,
+    relit,
     unlike,
 )
 from render.sample import SampleClip
@@ -228,3 +229,28 @@ def test_noise_is_like_a_picture_and_another_light_is_not():
     half[:, 30:] += 0.25
     assert not unlike(picture, half)[:, :28].any()
     assert unlike(picture, half)[:, 32:].all()
+
+
+def test_light_that_changes_by_a_twelfth_is_another_and_slower_light_is_not():
+    rng = np.random.default_rng(0)
+    scene = rng.random((40, 60, 3), np.float32)
+    everywhere = np.ones((40, 60), np.float32)
+    for slower, faster in ((0.98, 11 / 12), (1.02, 12 / 11)):
+        assert not relit(scene, slower * scene, everywhere)
+        assert relit(scene, faster * scene, everywhere)
+    assert not relit(scene, scene * 11 / 12, everywhere, steps=2)
+    assert relit(scene, scene / 2, everywhere, steps=30)
+
+
+def test_neither_noise_nor_what_is_not_trusted_makes_another_light():
+    rng = np.random.default_rng(0)
+    sky = np.full((40, 60, 3), 0.6, np.float32)
+    noisy = sky + rng.normal(0, 1 / 255, sky.shape).astype(np.float32)
+    everywhere, left = np.ones((40, 60), np.float32), np.zeros((40, 60), np.float32)
+    left[:, :30] = 1
+    assert not relit(noisy, sky, everywhere)
+    lamp = sky.copy()
+    lamp[:, 30:] = rng.random((40, 30, 3))
+    assert not relit(lamp, sky, left)
+    assert relit(lamp, sky, everywhere)
+    assert not relit(lamp, sky, 0 * left)

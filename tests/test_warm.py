@@ -83,6 +83,15 @@ def test_what_looks_otherwise_is_not_held_however_well_the_flow_finds_it(motions
     assert found.weight[..., 0][bright].mean() < 0.05
 
 
+def test_nothing_is_held_while_the_light_comes_up(motions):
+    """What is painted of the dark is no painting of the scene, and the flow holds on to it in part."""
+    for light, held in ((0.97, True), (11 / 12, False), (0.5, False)):
+        dim = (CONTENT * light).astype(np.uint8)
+        found = warm_start(CONTENT, Links(Neighbour(dim, PAINTED)), None, motions, None)
+        assert found.weight.any() == held
+        assert near(found.start, recolour(CONTENT, Neighbour(dim, PAINTED)) * 255) != held
+
+
 def test_edges_of_what_moves_are_led_too(motions):
     """What is not would jump in the last step: only there is it held to the anchor."""
     after = CONTENT.copy()

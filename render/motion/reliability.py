@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from render.errors import EngineError
+from render.motion.detail import LUMA
 from render.motion.flow import LARGEST_SIDE, FloatMap
 from render.motion.warp import positions
 
@@ -15,6 +18,13 @@ SMOOTHING = 1 / 256
 
 UNLIKE = 0.15
 """Difference of pixels (0 to 1), averaged around each, above which two do not show the same."""
+
+RELIT = 1.07
+"""Ratio of contrasts from frame to frame above which the light changes too fast to keep a painting."""
+RELIT_FAR = 1.5
+"""The same of frames further apart: at two thirds of the light paintings look as in full light."""
+FAINT = 0.02
+"""Contrast (0 to 1) that counts for little: noise, of which carrying a picture takes away a part."""
 
 BoolMap = npt.NDArray[np.bool_]
 
@@ -100,6 +110,35 @@ def unlike(picture: FloatMap, carried: FloatMap) -> BoolMap:
     difference = np.abs(picture - carried).mean(axis=2, dtype=np.float32)
     around = 2 * SMOOTHING * max(difference.shape)
     return np.asarray(cv2.GaussianBlur(difference, (0, 0), around) > UNLIKE)
+
+
+def relit(picture: FloatMap, carried: FloatMap, mask: FloatMap, steps: int = 1) -> bool:
+    """Whether the light has changed so much that a painting of the one is none of the other.
+
+    As in the first or last twelve frames of a fade. What is painted from next to no content is an even
+    pattern of the finest strokes. Held on to while the light comes up, it was there still in full
+    light, except for a patch with a hard edge where the flow had been lost in the dark.
+
+    Measured by the contrast of what can be trusted, which no motion changes: from frame to frame of a
+    hand-held clip by 5% at most (half of them: 0.2%), in a fade of twelve frames by 9% in the last.
+
+    Args:
+        picture: H×W×3, 0 to 1.
+        carried: likewise.
+        mask: H×W, 0 to 1, where the two show the same.
+        steps: from one frame to the other.
+    """
+    weight = mask.sum(dtype=np.float64)
+    if weight == 0:
+        return False
+
+    def contrast(luma: FloatMap) -> float:
+        mean = (luma * mask).sum(dtype=np.float64) / weight
+        variance = float(((luma - mean) ** 2 * mask).sum(dtype=np.float64) / weight)
+        return math.sqrt(variance + FAINT**2)
+
+    now, before = contrast(picture @ LUMA), contrast(carried @ LUMA)
+    return max(now, before) > min(RELIT**steps, RELIT_FAR) * min(now, before)
 
 
 def _energy(flow: FloatMap) -> FloatMap:
