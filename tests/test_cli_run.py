@@ -85,7 +85,7 @@ def frame_bytes(job):
 
 @pytest.mark.slow
 def test_a_driver_killed_half_way_is_finished_by_the_same_command(job_file, cluster):
-    slow = ("optimize.warm_evaluations=24", "farm.workers=1")
+    slow = ("optimize.warm_evaluations=16", "farm.workers=1")
     calm, calm_file = job_file("calm.mp4", *slow)
     code, outcome, _ = call(calm_file)
     assert (code, outcome["status"], outcome["frames_done"]) == (0, "finished", 12)
@@ -148,7 +148,7 @@ def test_an_interrupted_run_says_how_to_go_on_or_stops_at_once_when_asked_again(
 def test_a_head_that_goes_ends_the_run_and_its_workers_and_another_ray_finishes_it(
     job_file, tmp_path, cluster
 ):
-    job, path = job_file("headless.mp4", "optimize.warm_evaluations=40", "farm.workers=1")
+    job, path = job_file("headless.mp4", "optimize.warm_evaluations=20", "farm.workers=1")
     impatient = {"RAY_gcs_rpc_server_reconnect_timeout_s": "3"}  # instead of a minute
     port = free_port()
     options = ("--include-dashboard=false", f"--port={port}")

@@ -90,8 +90,8 @@ def test_a_job_that_is_stopped_leaves_a_sound_ledger_and_is_gone_on_with(dashboa
     assert (summary.status, summary.frames_reused) == ("finished", done)
 
 
-LONG = ["input.frames=0-13", "optimize.warm_evaluations=150", "farm.workers=1"]
-"""Changes that leave ten seconds of work when the first frame is done."""
+LONG = ["input.frames=0-13", "optimize.warm_evaluations=80", "farm.workers=1"]
+"""Changes that leave five seconds of work when the first frame is done."""
 RENDER = ["python", "-m", "render", "run", "jobs/quickstart.yaml"]
 
 
