@@ -134,16 +134,19 @@ class Painter:
             start, line = to_tensor(below.pixels, self.device), below.detail
         if links is not None and alpha is None and not masks:  # which may change by themselves
             still = links.held(content)
-        if probe and self._probe_evaluations and not (still is not None and still.all()):
+        unchanged = still is not None and bool(still.all())
+        last = stage == self._last_stage
+        if links is not None and unchanged and not last:  # nothing else can come of it
+            return Painted(links.previous.result, 0, {}, detail=links.previous.detail)
+        if probe and self._probe_evaluations and not unchanged:
             line, probed = self._probe(content, scene)
         if links is not None:
             detail = known(links.previous.detail, line)
             start, pull, foretold = self._warm_start(content, links, below, still, detail)
             if pull is not None and float((pull.mask == 0).float().mean()) > NEW:
                 effort = "anchor"
-        spend = evaluations or self._evaluations[effort][stage]
-        if still is not None and still.all():
-            spend = 1  # to know the loss; nothing will move
+        # Where nothing will move, one to know the loss.
+        spend = 1 if unchanged else evaluations or self._evaluations[effort][stage]
         curvature = None if below is None else below.curvature
         found = scene(
             start,
@@ -157,10 +160,10 @@ class Painter:
             # Also where colours are kept.
             pixels = np.ascontiguousarray(np.where(still, links.previous.result, pixels))
         warping = None
-        if links is not None and pull is not None and stage == self._last_stage:
+        if links is not None and pull is not None and last:
             warping = self._compare(Shown(index, content, pixels, done.loss), links.previous)
         learnt = None
-        if found.pairs is not None and stage != self._last_stage:
+        if found.pairs is not None and not last:
             learnt = pack_pairs(found.pairs)
         if not foretold:
             detail = anew(unit(content), unit(pixels), line) if self._carries else None

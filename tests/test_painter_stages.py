@@ -97,7 +97,7 @@ def test_all_stages_of_a_frame_go_by_the_probe_that_the_first_one_makes(frames):
 def test_nothing_is_probed_where_nothing_moves_or_nothing_is_carried(frames, first):
     budget = {"evaluations": 50, "warm_evaluations": 40}
     still = Links(Neighbour(frames[0], first.pixels, detail=first.detail))
-    assert painter(optimize=budget).paint(frames[0], still, probe=True).evaluations == 1
+    assert painter(optimize=budget).paint(frames[0], still, probe=True).evaluations == 0
     apart = painter(optimize=budget, temporal={"flow": "none"}).paint(frames[0], probe=True)
     assert apart.evaluations == stage_evaluations(job(optimize=budget), 5, "first")[0]
     assert apart.detail is None
@@ -164,3 +164,24 @@ def test_what_stands_still_in_a_later_stage_is_that_of_the_frame_before(frames, 
         frames[0], Links(Neighbour(frames[0], first.pixels)), stage=1, below=Below(below)
     )
     np.testing.assert_array_equal(again.pixels, first.pixels)
+
+
+def test_a_pause_costs_one_evaluation_and_what_follows_does_not_see_it(frames):
+    bound = staged()
+
+    def stages(content, before=(None, None)):
+        low = bound.paint(content, before[0])
+        below = Below(low.pixels, low.curvature, low.detail)
+        return low, bound.paint(content, before[1], stage=1, below=below)
+
+    def after(painted):
+        return [Links(Neighbour(frames[0], one.pixels, detail=one.detail)) for one in painted]
+
+    shown = stages(frames[0])
+    pause = stages(frames[0], after(shown))
+    assert [one.evaluations for one in pause] == [0, 1]
+    assert pause[1].loss.keys() == {"content", "style", "tv", "temporal"}  # what reports show
+    moves, moves_later = (stages(frames[1], after(each)) for each in (shown, pause))
+    for one, same in (*zip(shown, pause, strict=True), *zip(moves, moves_later, strict=True)):
+        np.testing.assert_array_equal(same.pixels, one.pixels)
+        assert same.detail == one.detail
