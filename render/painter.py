@@ -38,7 +38,7 @@ from render.spec.stages import (
 from render.style.objective import Pull
 from render.style.pyramid import to_tensor
 from render.style.stylizer import Stylized
-from render.warm import FloatPixels, Links, Neighbour, unit, warm_start
+from render.warm import HELD, FloatPixels, Links, Neighbour, unit, warm_start
 from render.weights import find_raft
 
 NEW = 0.75
@@ -143,7 +143,7 @@ class Painter:
         if links is not None:
             detail = known(links.previous.detail, line)
             start, pull, foretold = self._warm_start(content, links, below, still, detail)
-            if pull is not None and float((pull.mask == 0).float().mean()) > NEW:
+            if pull is not None and float((pull.mask <= HELD).float().mean()) > NEW:
                 effort = "anchor"
         # Where nothing will move, one to know the loss.
         spend = 1 if unchanged else evaluations or self._evaluations[effort][stage]

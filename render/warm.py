@@ -19,6 +19,9 @@ from render.spec.stages import Effort
 
 FloatPixels = npt.NDArray[np.float32]
 
+HELD = 0.5
+"""Trust in the flow from which on a frame starts from what is carried along it. With less it is only
+pulled there, lightly: a start that came along with something else is not painted over in time."""
 BLEND = 0.75
 """Share of the same stage of the frame before in what a later stage starts from."""
 LED_PULL = 34.0
@@ -145,7 +148,7 @@ def warm_start(
         weight = max(1.0, LED_PULL * links.bridge.share)
     mask = aim.mask[..., None]
     if below is None:
-        start = np.where(mask > 0, aim.picture, recolour(content, links.previous))
+        start = np.where(mask > HELD, aim.picture, recolour(content, links.previous))
     else:
         base = unit(below)
         start = base + np.float32(BLEND) * mask * (aim.picture - base)

@@ -47,10 +47,10 @@ def test_a_source_that_was_not_repainted_has_its_own_error_at_every_gap(contents
     assert metrics.loss("content") is None
 
 
-def test_the_true_motion_compares_more_of_a_frame_than_the_estimated_one(contents):
+def test_most_of_a_frame_is_compared_along_the_true_motion_and_along_the_estimated_one(contents):
     frames = shown(contents, contents)
-    true, estimated = (measure(frames, [SHOT], (), m) for m in (true_motion, estimated_motion))
-    assert true.coverage > estimated.coverage > 0.3
+    for motion in (true_motion, estimated_motion):
+        assert 0.8 < measure(frames, [SHOT], (), motion).coverage < 1
 
 
 def test_a_picture_that_is_carried_along_the_true_motion_is_calm_and_a_flickering_one_is_not(

@@ -20,11 +20,11 @@ UNLIKE = 0.15
 """Difference of pixels (0 to 1), averaged around each, above which two do not show the same."""
 
 STEEP = 0.016
-"""Squared slope of a flow at rest from which there is a motion boundary, against 0.002 in the paper.
-Up to here DIS is right within a pixel in nine of ten places, as often as away from all boundaries (on
-the sample clip), beyond it in half of them. So 0.89 of that clip is trusted, not 0.84, where 0.96 are
-seen in both frames; and over all that is trusted now the warping error of a hand-held clip is 0.68 of
-the source's own, not 1.76."""
+"""Squared slope of a flow at rest up to which it is fully trusted; in the paper it is not from 0.002 on.
+Up to here DIS is right within a pixel in nine of ten places, as often as where nothing changes (on the
+sample clip), beyond it in eight, and soon in four. So there it is trusted less and less, by the square:
+enough to calm what would be painted anew in every frame, too little to hold on to what is wrong. Held by
+all of its weight, the rims of what moves fray and leave a wake."""
 
 RELIT = 1.07
 """Ratio of contrasts from frame to frame above which the light changes too fast to keep a painting."""
@@ -39,13 +39,14 @@ BoolMap = npt.NDArray[np.bool_]
 def reliability_mask(flow: FloatMap, reverse: FloatMap, *, boundaries: bool = False) -> FloatMap:
     """Reliability mask of a flow: 1 where it can be trusted, 0 where not, smoothed inward.
 
-    The criteria and, but for one, their numbers are those of Ruder et al., "Artistic Style Transfer
-    for Videos" (2016), after Sundaram et al. (2010): with f the flow and r the reverse flow sampled
-    at the point that f leads to, a pixel is unreliable
+    The criteria are those of Ruder et al., "Artistic Style Transfer for Videos" (2016), after Sundaram
+    et al. (2010): with f the flow and r the reverse flow sampled at the point that f leads to, a pixel
+    is unreliable
 
     - at an occlusion: |f + r|² ≥ 0.01 (|f|² + |r|²) + 0.5,
-    - at a motion boundary: |∇u|² + |∇v|² > 0.01 |f|² + `STEEP`, f = (u, v),
-    - outside the frame: f leads further than half a pixel beyond the centre of the last one.
+    - outside the frame: f leads further than half a pixel beyond the centre of the last one,
+
+    and the less reliable, the steeper the flow is at a motion boundary; see `boundary_trust`.
 
     In pictures larger than the size at which flow is measured, errors are larger by the same
     factor, and so is the 0.5. Smoothing only ever lowers the mask, so nothing unreliable gains.
@@ -53,7 +54,7 @@ def reliability_mask(flow: FloatMap, reverse: FloatMap, *, boundaries: bool = Fa
     Args:
         flow: H×W×2, from the frame to the previous one, in pixels.
         reverse: H×W×2, from the previous frame to the frame.
-        boundaries: whether motion boundaries are reliable, against the paper.
+        boundaries: whether motion boundaries are as reliable as the rest.
 
     Returns:
         H×W in 0 to 1.
@@ -66,12 +67,10 @@ def reliability_mask(flow: FloatMap, reverse: FloatMap, *, boundaries: bool = Fa
             f"a reliability mask needs two flows of one size, not {flow.shape}, {reverse.shape}"
         )
     unreliable = occlusions(flow, reverse) | outside_frame(flow)
-    if not boundaries:
-        unreliable |= motion_boundaries(flow)
-    doubt = unreliable.astype(np.float32)
+    trust = np.where(unreliable, 0, 1 if boundaries else boundary_trust(flow)).astype(np.float32)
     # The blur of the zeros is exactly zero, so that the mask is exactly 1 away from all doubt.
-    spread = cv2.GaussianBlur(doubt, (0, 0), SMOOTHING * max(doubt.shape))
-    return np.asarray(np.where(unreliable, 0, np.clip(1 - spread, 0, 1)), dtype=np.float32)
+    spread = cv2.GaussianBlur(1 - trust, (0, 0), SMOOTHING * max(trust.shape))
+    return np.asarray(np.minimum(trust, np.clip(1 - spread, 0, 1)), dtype=np.float32)
 
 
 def occlusions(flow: FloatMap, reverse: FloatMap) -> BoolMap:
@@ -86,12 +85,17 @@ def occlusions(flow: FloatMap, reverse: FloatMap) -> BoolMap:
     return np.asarray(_energy(flow + back) >= tolerance)
 
 
-def motion_boundaries(flow: FloatMap) -> BoolMap:
-    """True (H×W) where the flow changes too steeply, by central differences."""
+def boundary_trust(flow: FloatMap) -> FloatMap:
+    """How far (H×W, 0 to 1) a flow f = (u, v) can be trusted for how steeply it changes.
+
+    (`STEEP` / s)², at most 1, with s = |∇u|² + |∇v|² - 0.01 |f|², by central differences. Ruder et al.
+    trust it where s ≤ 0.002, and nowhere else.
+    """
     padded = np.pad(flow, ((1, 1), (1, 1), (0, 0)), mode="edge")
     across: FloatMap = (padded[1:-1, 2:] - padded[1:-1, :-2]) / np.float32(2)
     down: FloatMap = (padded[2:, 1:-1] - padded[:-2, 1:-1]) / np.float32(2)
-    return np.asarray(_energy(across) + _energy(down) > 0.01 * _energy(flow) + STEEP)
+    steepness = _energy(across) + _energy(down) - np.float32(0.01) * _energy(flow)
+    return np.asarray((STEEP / np.maximum(steepness, STEEP)) ** 2, dtype=np.float32)
 
 
 def outside_frame(flow: FloatMap) -> BoolMap:
