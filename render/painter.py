@@ -38,7 +38,7 @@ from render.spec.stages import (
 from render.style.objective import Pull
 from render.style.pyramid import to_tensor
 from render.style.stylizer import Stylized
-from render.warm import HELD, FloatPixels, Links, Neighbour, unit, warm_start
+from render.warm import FloatPixels, Links, Neighbour, WarmStart, unit, warm_start
 from render.weights import find_raft
 
 NEW = 0.75
@@ -142,9 +142,10 @@ class Painter:
             line, probed = self._probe(content, scene)
         if links is not None:
             detail = known(links.previous.detail, line)
-            start, pull, foretold = self._warm_start(content, links, below, still, detail)
-            if pull is not None and float((pull.mask <= HELD).float().mean()) > NEW:
-                effort = "anchor"
+            start, pull, carried = self._warm_start(content, links, below, still, detail)
+            if carried is not None:
+                foretold = carried.known
+                effort = "anchor" if carried.new > NEW else effort
         # Where nothing will move, one to know the loss.
         spend = 1 if unchanged else evaluations or self._evaluations[effort][stage]
         curvature = None if below is None else below.curvature
@@ -219,19 +220,19 @@ class Painter:
         below: Below | None,
         still: BoolMap | None,
         detail: Detail | None,
-    ) -> tuple[Tensor, Pull | None, bool]:
+    ) -> tuple[Tensor, Pull | None, WarmStart | None]:
         """What a frame that follows others starts from and is pulled towards; see `WarmStart`."""
         result = links.previous.result
         pixels = None if below is None else below.pixels
         if not self._carries:
-            return to_tensor(result if pixels is None else pixels, self.device), None, False
+            return to_tensor(result if pixels is None else pixels, self.device), None, None
         found = warm_start(content, links, pixels, self._motions, detail)
         start, fixed = found.start, None
         if still is not None and still.any():
             start = np.where(still, unit(result), start)
             fixed = self._tensor(still)
         pull = Pull(self._tensor(found.target), self._tensor(found.weight), fixed)
-        return self._tensor(start), pull, found.known
+        return self._tensor(start), pull, found
 
     def _compare(self, frame: Shown, before: Neighbour) -> Comparison:
         """A finished frame with the one before, along the motion."""

@@ -106,12 +106,14 @@ class WarmStart:
         start: H×W×3, 0 to 1.
         target: what it is pulled towards, likewise.
         weight: of the pull, H×W×1; 1 is that towards a previous frame that is fully trusted.
+        new: share of the picture where too little is trusted to start from, 0 to 1.
         known: whether enough is known of the detail of paintings of such content.
     """
 
     start: FloatPixels
     target: FloatPixels
     weight: FloatPixels
+    new: float
     known: bool
 
 
@@ -152,7 +154,8 @@ def warm_start(
     else:
         base = unit(below)
         start = base + np.float32(BLEND) * mask * (aim.picture - base)
-    return WarmStart(start, aim.picture, np.float32(weight) * mask, wanted is not None)
+    new = float((mask <= HELD).mean())
+    return WarmStart(start, aim.picture, np.float32(weight) * mask, new, wanted is not None)
 
 
 def recolour(content: Pixels, previous: Neighbour) -> FloatPixels:

@@ -104,6 +104,26 @@ def test_edges_of_what_moves_are_led_too(motions):
     assert (led <= HELD).sum() < 0.7 * (alone <= HELD).sum()
 
 
+def test_how_much_is_new_depends_on_trust_and_not_on_how_hard_a_led_frame_is_pulled():
+    """A flow that is so steep that it is trusted a little, and an anchor that shows something else."""
+    grey, before, white = (np.full_like(CONTENT, value) for value in (128, 129, 255))
+    across = np.arange(SIZE[0], dtype=np.float32)
+    there = np.clip((across - 24) * 0.22, 0, 3)
+    back = np.interp(across, across + there, across) - across
+
+    def flow(source, target):
+        steps = there if source is grey else back
+        return np.dstack(np.broadcast_arrays(steps, np.zeros((SIZE[1], 1)))).astype(np.float32)
+
+    motions = Motions(8, flow)
+    previous = Neighbour(before, PAINTED)
+    alone = warm_start(grey, Links(previous), None, motions, None)
+    bridge = Bridge(Neighbour(white, PAINTED), 0.5)
+    led = warm_start(grey, Links(previous, bridge=bridge), None, motions, None)
+    assert led.new == alone.new == pytest.approx((alone.weight <= HELD).mean())
+    assert led.new > (led.weight <= HELD).mean() + 0.05
+
+
 def test_efforts_are_told_by_what_a_frame_is_linked_to():
     previous = Neighbour(CONTENT, PAINTED)
     assert Links(previous).effort == "later"
