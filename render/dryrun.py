@@ -86,7 +86,7 @@ class DryRun:
         if rows > MOST_ROWS:
             console.print(f"... and {rows - MOST_ROWS} more; --json lists them all")
         console.print(
-            f"{frames} frames, {what}, at most {self.evaluations} evaluations", soft_wrap=True
+            f"{frames} frames, {what}, about {self.evaluations} evaluations", soft_wrap=True
         )
         console.print(self._path(), soft_wrap=True)
         if self.estimate is not None:

@@ -19,7 +19,7 @@ from render.media.frames import Pixels
 from render.media.images import ImageSource
 from render.media.source import MovingSource
 from render.plan import Plan
-from render.schedule import CREWS, MOST_STEPS, Part, makespan
+from render.schedule import CREWS, Part, makespans
 from render.spec.job import Job
 from render.spec.stages import EFFORTS, probe_evaluations, stage_count, stage_evaluations
 from render.trial import Trial, try_painting
@@ -140,13 +140,14 @@ def estimate(parts: Sequence[Ahead]) -> Estimate:
     memory = int(max(alone.memory(part.largest) for part in parts))
     room = torch.cuda.get_device_properties(0).total_memory if gpu else free_memory()
     costs = [[_costs(line, part) for part in parts] for line in (alone, together)]
+    crews = sorted({*CREWS, here})
+    lows, highs = (makespans(each, crews) for each in costs)
     seconds = {}
-    if sum(part.steps for part in costs[0]) <= MOST_STEPS:
-        for crew in sorted({*CREWS, here}):
-            share = 0.0 if beside == 1 else min(1.0, (crew - 1) / (beside - 1))
-            low, high = (makespan(each, crew) for each in costs)
-            line = together if share else alone
-            seconds[crew] = RAY_START + line.load + low + share * (high - low)
+    for crew in crews:
+        share = 0.0 if beside == 1 else min(1.0, (crew - 1) / (beside - 1))
+        line = together if share else alone
+        work = lows[crew] + share * (highs[crew] - lows[crew])
+        seconds[crew] = RAY_START + line.load + work
     first = costs[0][0]
     return Estimate(
         seconds,

@@ -57,7 +57,7 @@ def test_the_plan_lists_shots_and_units(job_file):
     result = call("plan", job_file, "--no-measure")
     assert result.exit_code == 0, result.output
     assert "12 frames, 2 shots, 2 units" in result.output
-    assert "at most 42 evaluations" in result.output
+    assert "about 42 evaluations" in result.output
     data = json.loads(call("plan", job_file, "--json", "--no-measure", "temporal.segment=3").stdout)
     assert [unit["frames"] for unit in data["units"]] == [
         [0, 3, 1],

@@ -4,7 +4,7 @@ import pytest
 import ray
 
 from render.errors import FarmError
-from render.farm.cluster import connected
+from render.farm.cluster import connected, muster
 from render.spec.farm import Farm
 
 SLOW = "The current node timed out during startup."
@@ -24,3 +24,35 @@ def test_a_ray_that_does_not_start_is_an_error_of_the_farm(monkeypatch):
         connected(Farm()),
     ):
         pass
+
+
+def nodes(*resources):
+    """What Ray says of nodes with so many CPUs and GPUs."""
+    return {
+        str(n): {"Resources": {"CPU": cpus, "GPU": gpus}} for n, (cpus, gpus) in enumerate(resources)
+    }
+
+
+@pytest.mark.parametrize(
+    ("farm", "there", "workers"),
+    [
+        ({}, [(8, 0)], 8),
+        ({"cpus_per_worker": 3}, [(8, 0), (4, 0)], 3),
+        ({}, [(8, 2), (8, 0)], 2),
+        ({"cpus_per_worker": 4}, [(8, 4)], 2),
+        ({"gpus_per_worker": 2}, [(8, 3), (8, 3)], 2),
+        ({"gpus_per_worker": 0.2}, [(8, 1)], 5),
+        ({"gpus_per_worker": 0.6}, [(8, 2)], 2),
+        ({"gpus_per_worker": 0}, [(8, 2)], 8),
+    ],
+)
+def test_there_is_a_worker_for_each_place_that_a_node_has(farm, there, workers):
+    assert muster(Farm(**farm), 100, nodes(*there)).workers == workers
+    assert muster(Farm(**farm), 1, nodes(*there)).workers == 1
+
+
+def test_a_crew_of_which_the_cluster_has_nothing_is_refused():
+    with pytest.raises(FarmError, match="gpus_per_worker: 3 asked for, but the cluster has 2 GPUs"):
+        muster(Farm(gpus_per_worker=3), 10, nodes((8, 2)))
+    with pytest.raises(FarmError, match="cpus_per_worker: 9 asked for, but the cluster has 8 CPUs"):
+        muster(Farm(cpus_per_worker=9), 10, nodes((8, 2)))

@@ -8,7 +8,7 @@ import pytest
 
 from render.inputs import make_plan
 from render.plan import Plan, Unit, anchored
-from render.schedule import evaluations_left, forecast, in_evaluations, makespan
+from render.schedule import evaluations_left, forecast, in_evaluations, makespans
 from render.spec.job import Job
 
 
@@ -35,7 +35,7 @@ def test_one_worker_makes_all_evaluations_and_no_crew_beats_the_critical_path():
     made = forecast([in_evaluations(job(), plan(40, 7))])
     assert made.total == 2 * 80 + 45 * 32
     assert made.speedup[1] == 1
-    assert makespan([in_evaluations(job(), plan(40, 7))], 256) == made.critical_path
+    assert made.makespans[256] == made.critical_path
     assert all(
         made.total / crew / speed <= made.critical_path + made.total / crew
         for crew, speed in made.speedup.items()
@@ -53,6 +53,17 @@ def test_four_workers_paint_one_long_shot_in_five_stages_nearly_four_times_as_fa
 
 def test_the_critical_path_of_a_thousand_frames_is_a_quarter_of_their_time():
     assert forecast([in_evaluations(job(300, 80), plan(1000, stages=5))]).critical_path / 80 < 280
+
+
+def test_of_what_is_too_long_to_be_played_through_the_least_that_it_takes_is_foretold(monkeypatch):
+    parts = [in_evaluations(job(300, 80), plan(300, 200, 100, stages=5))]
+    played = forecast(parts)
+    monkeypatch.setattr("render.schedule.MOST_STEPS", 2999)
+    least = forecast(parts)
+    assert (least.total, least.critical_path) == (played.total, played.critical_path)
+    assert least.makespans.keys() == played.makespans.keys()
+    for crew, span in played.makespans.items():
+        assert 0.8 * span < least.makespans[crew] <= span
 
 
 def test_what_is_left_of_a_job_counts_its_probes():
@@ -76,7 +87,7 @@ def test_anchors_give_segments_to_many_workers():
     assert ahead.speedup[4] > 3.5
     assert ahead.speedup[16] > 8
     assert ahead.critical_path / 32 < 120
-    assert makespan([part], 1000) == ahead.critical_path
+    assert makespans([part], [1000]) == {1000: ahead.critical_path}
 
 
 def test_the_critical_path_of_anchors_is_their_chain_and_the_last_segment():
@@ -95,7 +106,7 @@ def test_a_chain_gains_nothing_from_more_workers_and_shots_and_pictures_do():
 
 def test_a_batch_of_pictures_is_painted_by_one_worker():
     batches = in_evaluations(job(parallel="chain"), plan(16, 16, 16, stages=1, chained=False))
-    assert makespan([batches], 2) == 32 * 80
+    assert makespans([batches], [2]) == {2: 32 * 80}
 
 
 def test_workers_share_what_is_left_of_uneven_chains():

@@ -137,8 +137,18 @@ def muster(farm: Farm, units: int, nodes: Mapping[str, Mapping[str, Any]] | None
             f"farm.cpus_per_worker: {farm.cpus_per_worker} asked for, but the cluster has {cpus:g} CPUs"
         )
     if farm.workers == "auto":
-        room = gpus // gpus_each if gpus_each else cpus // farm.cpus_per_worker
-        workers = min(int(room), int(cpus // farm.cpus_per_worker))
+        there = [node["Resources"] for node in nodes.values()]
+        workers = sum(_places(each, farm.cpus_per_worker, gpus_each) for each in there)
     else:
         workers = farm.workers
     return Crew(max(1, min(workers, units)), farm.cpus_per_worker, gpus_each)
+
+
+def _places(resources: Mapping[str, float], cpus_each: int, gpus_each: float) -> int:
+    """Workers that there is room for on one node; several may share a GPU, none has parts of two."""
+    cpus, gpus = resources.get("CPU", 0.0), resources.get("GPU", 0.0)
+    places = int(cpus // cpus_each)
+    if gpus_each:
+        on_gpus = gpus // gpus_each if gpus_each >= 1 else gpus * int(round(1 / gpus_each, 4))
+        places = min(places, int(on_gpus))
+    return places
