@@ -199,14 +199,18 @@ def _cut_short(error: BaseException) -> tuple[Status, str]:
 
 
 class _Teller(logging.Handler):
-    """Hands warnings to whoever watches the run."""
+    """Hands warnings to whoever watches the run, each once."""
 
     def __init__(self, on_event: OnEvent) -> None:
         super().__init__(logging.WARNING)
         self._on_event = on_event
+        self._told: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._on_event(Note(record.getMessage()))
+        words = record.getMessage()
+        if words not in self._told:  # a damaged frame is met by the search for cuts, and then again
+            self._told.add(words)
+            self._on_event(Note(words))
 
 
 @contextmanager

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -40,6 +41,18 @@ def test_thumbnails_are_small(folder):
     small = list(open_folder(folder, frames="2-8x3").thumbnails(24))
     assert [number_of(pixels) for pixels in small] == [2, 5, 8]
     assert small[0].shape == (24, 32, 3)
+
+
+def test_in_the_place_of_a_frame_that_cannot_be_read_stands_the_thumbnail_of_its_neighbour(folder):
+    for number in (0, 1, 5):
+        (folder / f"f{number}.png").write_bytes(b"no picture")
+    (folder / "f11.png").write_bytes(encode_png(numbered(11, 32, 32)))
+    source = replace(open_folder(folder, frames="2-11"), frames=range(12))
+    shown = [number_of(pixels) for pixels in source.thumbnails()]
+    assert shown == [2, 2, 2, 3, 4, 4, 6, 7, 8, 9, 10, 10]
+    for file in folder.iterdir():
+        file.write_bytes(b"no picture")
+    assert list(source.thumbnails()) == []
 
 
 def test_missing_numbers_are_said(folder):

@@ -222,6 +222,7 @@ def test_a_frame_that_does_not_decode_is_named_and_the_rest_goes_on(tmp_path, ca
     assert seen == list(range(7))
     assert [number_of(frame.pixels) for frame in source.read(range(8, 20))] == list(range(8, 20))
     assert "hurt.mkv frame 7 is damaged" in caplog.text
+    assert len(list(source.thumbnails())) == 20
 
 
 @pytest.mark.parametrize(

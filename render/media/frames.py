@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Protocol
+from itertools import repeat
+from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,8 @@ from render.errors import SourceError
 
 Pixels = npt.NDArray[np.uint8]
 """H×W×3, sRGB, 0 to 255."""
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,36 @@ class FrameError(SourceError):
 
     def __reduce__(self) -> tuple[type[FrameError], tuple[str, int]]:
         return (type(self), (str(self), self.frame))
+
+
+def going_on(read: Callable[[range], Iterator[_T]], frames: range) -> Iterator[_T | None]:
+    """What `read` gives for each of the frames, in order; `None` for those that cannot be had."""
+    while frames:
+        given = 0
+        try:
+            for one in read(frames):
+                given += 1
+                yield one
+            return
+        except FrameError:
+            yield None
+        frames = frames[given + 1 :]
+
+
+def unbroken(read: Callable[[range], Iterator[Pixels]], frames: range) -> Iterator[Pixels]:
+    """A picture for each of the frames: for one that cannot be had that of its nearest neighbour before.
+
+    Or behind, if it has none before. Nothing at all, if none can be had.
+    """
+    missing, last = 0, None
+    for pixels in going_on(read, frames):
+        if pixels is not None:
+            yield from repeat(pixels, missing)
+            missing, last = 0, pixels
+        if last is None:
+            missing += 1
+        else:
+            yield last
 
 
 def rendered_size(

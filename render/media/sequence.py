@@ -10,9 +10,9 @@ from itertools import pairwise
 from pathlib import PurePosixPath
 
 from render.errors import SourceError
-from render.media.frames import Fingerprint, Frame, FrameError, Pixels
+from render.media.frames import Fingerprint, Frame, FrameError, Pixels, unbroken
 from render.media.images import ImageSource, open_images
-from render.media.stills import resize_still, still_size
+from render.media.stills import Still, resize_still, still_size
 from render.spec.media import ImagesInput, Output, VideoInput, parse_rate
 from render.spec.ranges import select_frames
 
@@ -64,20 +64,26 @@ class SequenceSource:
     def read(self, frames: range) -> Iterator[Frame]:
         """The frames in order, without alpha: a video has none."""
         for index in frames:
-            pixels = self.pictures.still(index).pixels
-            size = (pixels.shape[1], pixels.shape[0])
-            if size != self.rendered:
-                raise FrameError(
-                    f"{self.name(index)}: its size is {size[0]}×{size[1]}, that of the first "
-                    f"frame {self.rendered[0]}×{self.rendered[1]}; all must be alike",
-                    index,
-                )
-            yield Frame(index, pixels, digest=self.digest(index))
+            yield Frame(index, self._still(index).pixels, digest=self.digest(index))
 
     def thumbnails(self, height: int = 90) -> Iterator[Pixels]:
-        """The selected frames at `height` pixels or less."""
-        for index in self.frames:
-            yield resize_still(self.pictures.still(index), None, height).pixels
+        """One for each selected frame, of `height` pixels or less; see `unbroken`."""
+
+        def read(frames: range) -> Iterator[Pixels]:
+            return (resize_still(self._still(index), None, height).pixels for index in frames)
+
+        return unbroken(read, self.frames)
+
+    def _still(self, index: int) -> Still:
+        still = self.pictures.still(index)
+        size = (still.pixels.shape[1], still.pixels.shape[0])
+        if size != self.rendered:
+            raise FrameError(
+                f"{self.name(index)}: its size is {size[0]}×{size[1]}, that of the first "
+                f"frame {self.rendered[0]}×{self.rendered[1]}; all must be alike",
+                index,
+            )
+        return still
 
     def fingerprint(self) -> Fingerprint:
         """As that of pictures which are no sequence."""

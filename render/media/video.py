@@ -17,7 +17,7 @@ from render.media.colour import to_srgb
 from render.media.copies import local_copy
 from render.media.damage import damaged
 from render.media.decode import Filters, decode
-from render.media.frames import Fingerprint, Frame, FrameError, Pixels, rendered_size
+from render.media.frames import Fingerprint, Frame, FrameError, Pixels, rendered_size, unbroken
 from render.media.probe import Probe, probe
 from render.media.turn import swaps
 from render.spec.media import Output, VideoInput
@@ -97,12 +97,15 @@ class VideoSource:
                 yield Frame(index, pixels)
 
     def thumbnails(self, height: int = 90) -> Iterator[Pixels]:
-        """The selected frames at `height` pixels or less, in one pass."""
-        width, full = self.probe.width, self.probe.height
-        size = rendered_size(width, full, None, height)
-        with closing(self._decode(self.frames, size, "bilinear")) as decoded:
-            for _, pixels in decoded:
-                yield pixels
+        """One for each selected frame, of `height` pixels or less, in one pass; see `unbroken`."""
+        size = rendered_size(self.probe.width, self.probe.height, None, height)
+
+        def read(frames: range) -> Iterator[Pixels]:
+            with closing(self._decode(frames, size, "bilinear")) as decoded:
+                for _, pixels in decoded:
+                    yield pixels
+
+        return unbroken(read, self.frames)
 
     def _decode(
         self, frames: range, size: tuple[int, int], kernel: str
