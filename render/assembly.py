@@ -21,7 +21,7 @@ from render.style.pyramid import resize, to_tensor
 from render.style.starts import Start
 from render.style.stylizer import Stylizer
 from render.style.targets import Binding, StylePicture, Styles
-from render.style.vgg import Vgg
+from render.style.vgg import Vgg, smallest_side
 from render.weights import load_convolutions
 
 Pixels = npt.NDArray[np.uint8]
@@ -88,6 +88,11 @@ def scales_of(
 ) -> list[tuple[tuple[int, int], int]]:
     """Size (width, height) and evaluations of each scale, the coarsest first, of a first frame."""
     return _budget(job).steps(_weights(job).layers(), width, height, evaluations)
+
+
+def smallest_side_of(job: Job) -> int:
+    """Shortest side of a picture, in pixels, that can be painted."""
+    return smallest_side(_weights(job).layers())
 
 
 def fastest_precision(device: torch.device) -> torch.dtype:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from render.assembly import scales_of
+from render.assembly import scales_of, smallest_side_of
 from render.machine import free_memory
 from render.materials import read_materials
 from render.media.frames import Pixels
@@ -130,7 +130,7 @@ def estimate(parts: Sequence[Ahead]) -> Estimate:
     here = torch.cuda.device_count() if gpu else cores
     here = min(here if farm.workers == "auto" else farm.workers, units)
     materials = read_materials(one.job)
-    contents = _contents(one.content)
+    contents = _contents(one.content, smallest_side_of(one.job))
     alone = Line(try_painting(one.job, materials, contents, 1))
     # On one processor workers wait for each other's memory; GPUs do not.
     beside = 1 if gpu else min(here, cores, MOST_AT_ONCE)
@@ -196,11 +196,15 @@ class Line:
         return max(values[1] - slope * (large - pixels), 0.0)
 
 
-def _contents(content: Pixels) -> list[Pixels]:
-    """The frame at half and at full size, or as large as is still tried quickly."""
+def _contents(content: Pixels, least: int) -> list[Pixels]:
+    """The frame at full size, or as large as is tried quickly, and at half, with sides of `least` or more."""
+    height, width = content.shape[:2]
+    side = max(min(LARGEST, max(width, height)), max(width, height) * least / min(width, height))
     image = Image.fromarray(content)
-    image.thumbnail((LARGEST, LARGEST), Image.Resampling.LANCZOS)
-    half = image.resize((max(1, image.width // 2), max(1, image.height // 2)))
+    image.thumbnail((side, side), Image.Resampling.LANCZOS)
+    if min(image.size) < 2 * least:
+        return [np.asarray(image)]
+    half = image.resize((image.width // 2, image.height // 2))
     return [np.asarray(half), np.asarray(image)]
 
 

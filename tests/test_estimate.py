@@ -4,6 +4,7 @@ import json
 import os
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from conftest import smooth_noise
 from typer.testing import CliRunner
@@ -67,6 +68,34 @@ def test_what_was_tried_at_two_sizes_tells_of_larger_ones():
     assert line.around(1600) == pytest.approx(0.5)
     assert line.memory(1600) == pytest.approx(2500)
     assert line.most_pixels(2500) == pytest.approx(1600)
+
+
+def test_a_frame_is_tried_at_half_its_size_too_unless_that_is_too_small_to_be_painted(
+    video_job, monkeypatch
+):
+    tried = []
+
+    def make(_job, _materials, contents, _at_once):
+        tried.append([content.shape[:2] for content in contents])
+        return [Trial(content.size, 1.0, 0.01, MB, 2.0) for content in contents]
+
+    monkeypatch.setattr(module, "try_painting", make)
+    deep = "style.layers={relu5_1: 1}"
+    for job, sizes in (
+        (video_job(), [(27, 48), (54, 96)]),
+        (video_job(deep), [(54, 96)]),
+        (video_job(deep, "model.arch=vgg19", "output.size=64"), [(36, 64)]),
+    ):
+        estimate(ahead(job))
+        assert tried.pop() == sizes
+    assert module._contents(smooth_noise(1920, 200, 1), 32)[-1].shape == (53, 512, 3)
+    assert module._contents(smooth_noise(2000, 64, 1), 32)[-1].shape == (32, 1000, 3)
+
+
+def test_a_plain_frame_is_tried_like_any_other(video_job):
+    job = video_job()
+    [trial] = try_painting(job, read_materials(job), [np.zeros((54, 96, 3), np.uint8)], 1)
+    assert trial.evaluation > 1e-4
 
 
 def test_more_workers_take_less_time_and_more_memory(video_job, tried):
