@@ -113,6 +113,25 @@ def test_a_style_too_small_for_its_layers_is_refused_by_name(vgg):
         styles(vgg, StylePicture(picture(30, 3, 0))).targets(64)
 
 
+def test_at_a_coarse_scale_a_wide_style_is_as_large_as_its_layers_need(vgg):
+    wide = StylePicture(picture(160, 20, 0))
+    with pytest.raises(EngineError, match=r"style\.images: .*24×3 is too small"):
+        styles(vgg, wide).targets(24)
+    same(styles(vgg, wide).targets(24, coarse=True)[0], styles(vgg, wide).targets(32)[0])
+    same(styles(vgg, wide).targets(64, coarse=True)[0], styles(vgg, wide).targets(64)[0])
+
+
+def test_targets_of_the_last_sizes_are_kept(vgg):
+    made = styles(vgg, FIRST)
+    first = made.targets(20)
+    for side in range(21, 51):
+        made.targets(side)
+    assert made.targets(20) is first
+    for side in range(51, 83):
+        made.targets(side)
+    assert made.targets(20) is not first
+
+
 def counting(monkeypatch):
     """Counts how often style pictures are sent through a network from now on."""
     seen = []

@@ -165,7 +165,7 @@ class Stylizer:
             current = resize(current, w, h)
             if clear is not None:
                 current = torch.where(clear > 0, current, small)
-            targets = self.styles.targets(max(w, h), recolour)
+            targets = self.styles.targets(max(w, h), recolour, coarse=not last)
             objective = Objective(
                 self.vgg,
                 self.weights,

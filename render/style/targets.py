@@ -28,7 +28,8 @@ from render.style.vgg import Convolutions, Vgg, smallest_side
 _PALETTE_SIDE = 256
 """Long side at which recoloured style pictures are measured: colours need no detail."""
 _MOST_KEPT = 32
-"""Sizes of style pictures whose moments a process keeps for its next job; some megabytes each."""
+"""Sizes of style pictures whose moments a process keeps for its next job, and sizes of results whose
+targets a job keeps; some megabytes each."""
 
 _kept: WeakKeyDictionary[Convolutions, OrderedDict[object, Mapping[str, Moments]]] = (
     WeakKeyDictionary()
@@ -120,7 +121,7 @@ class Styles:
         self._loss = loss
         self._scale = scale
         self._sources = [_sources(each, pictures, vgg.device) for each in self.bindings]
-        self._cache: dict[int, list[StyleTarget]] = {}
+        self._cache: OrderedDict[tuple[int, bool], list[StyleTarget]] = OrderedDict()
         for number, picture in enumerate(pictures):
             if not bool(torch.isfinite(picture.pixels).all()):
                 raise EngineError(f"style.images.{number} holds numbers that are not finite")
@@ -145,24 +146,44 @@ class Styles:
             for number, sources in enumerate(self._sources)
         ]
 
-    def targets(self, long_side: int, recolour: Recolour | None = None) -> list[StyleTarget]:
+    def targets(
+        self, long_side: int, recolour: Recolour | None = None, *, coarse: bool = False
+    ) -> list[StyleTarget]:
         """The target of each region for results of this long side.
 
         Kept for the next call, unless style pictures are recoloured for each content.
-        """
-        if recolour is not None:
-            return [self._target(n, long_side, recolour) for n in range(len(self.bindings))]
-        if long_side not in self._cache:
-            numbers = range(len(self.bindings))
-            self._cache[long_side] = [self._target(n, long_side, None) for n in numbers]
-        return self._cache[long_side]
 
-    def _target(self, number: int, long_side: int, recolour: Recolour | None) -> StyleTarget:
+        Args:
+            long_side: of the result, in pixels.
+            recolour: what becomes of the style pictures first.
+            coarse: whether a finer scale follows. A style picture that is too small there for the layers,
+                being wide or of a small scale, is shown as large as they need; else it is refused.
+
+        Raises:
+            EngineError: a style picture is too small for the layers.
+        """
+        numbers = range(len(self.bindings))
+        if recolour is not None:
+            return [self._target(n, long_side, recolour, coarse=coarse) for n in numbers]
+        key = long_side, coarse
+        if key not in self._cache:
+            self._cache[key] = [self._target(n, long_side, None, coarse=coarse) for n in numbers]
+            if len(self._cache) > _MOST_KEPT:
+                self._cache.popitem(last=False)
+        self._cache.move_to_end(key)
+        return self._cache[key]
+
+    def _target(
+        self, number: int, long_side: int, recolour: Recolour | None, *, coarse: bool
+    ) -> StyleTarget:
         sources = self._sources[number]
+        least = smallest_side(self._layers)
         found = []
         for each in sources:
-            size = fit_size(each.pixels.shape[-1], each.pixels.shape[-2], long_side * self._scale)
-            least = smallest_side(self._layers)
+            width, height = each.pixels.shape[-1], each.pixels.shape[-2]
+            size = fit_size(width, height, long_side * self._scale)
+            if coarse and min(size) < least:
+                size = fit_size(width, height, least * max(width, height) / min(width, height))
             if min(size) < least:
                 raise EngineError(
                     f"style.images: a style picture of {size[0]}×{size[1]} is too small for "
