@@ -197,7 +197,7 @@ class Line:
 
 
 def _contents(content: Pixels, least: int) -> list[Pixels]:
-    """The frame at full size, or as large as is tried quickly, and at half, with sides of `least` or more."""
+    """The frame, or as large as is tried quickly, and at half that, with sides of `least` or more."""
     height, width = content.shape[:2]
     side = max(min(LARGEST, max(width, height)), max(width, height) * least / min(width, height))
     image = Image.fromarray(content)

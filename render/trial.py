@@ -115,7 +115,9 @@ def _paint(contents: list[Pixels]) -> list[Trial]:
 
 def _timed(painter: Painter, content: Pixels, turn: int, evaluations: int) -> float:
     """Seconds of painting a frame that follows another, which it has not seen before."""
-    before = np.roll(content, SHIFT * (turn + 1), 1) ^ 1  # a plain frame is not to stand still
+    before = np.roll(content, SHIFT * (turn + 1), 1) ^ np.uint8(
+        1
+    )  # a plain frame is not to stand still
     begun = time.monotonic()
     painted = painter.paint(content, Links(Neighbour(before, before)), evaluations=evaluations)
     encode_png(painted.pixels, None)

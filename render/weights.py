@@ -44,6 +44,10 @@ def load_convolutions(spec: ModelSpec, layers: Collection[str]) -> Convolutions:
     Raises:
         WeightsError: they cannot be had, or are those of something else.
     """
+    if spec.encoding == "caffe" and spec.weights in ("imagenet", "procedural"):
+        raise WeightsError(
+            f"model.encoding: the {spec.weights} weights expect RGB; caffe is for files of such weights"
+        )
     path = fetch_weights(spec)
     if path is None:
         return _procedural(spec.arch, depth(spec.arch, layers))
@@ -194,6 +198,11 @@ def _matching(
         if (match := re.fullmatch(r"(?:.*\.)?(\d+)\.weight", key)) and state[key].ndim == 4
     }
     keys = [named[number] for number in sorted(named)]
+    if any(key.endswith("running_mean") for key in state):
+        raise WeightsError(
+            f"model.weights: {path} has batch normalisation, which {arch} has not; take weights of the "
+            "network without it"
+        )
     found = tuple(tuple(state[key].shape) for key in keys)
     wanted = tuple((*shape, 3, 3) for shape in convolution_shapes(arch))
     if found != wanted:

@@ -101,6 +101,7 @@ def test_figures_follow_from_each_other(measured):
         (["--sizes", "40"], "--sizes: 40"),
         (["--precision", "float8"], "--precision float8"),
         (["--device", "abacus"], "--device abacus"),
+        (["--device", "cuda:1"], "CUDA_VISIBLE_DEVICES=1"),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(arguments, named):

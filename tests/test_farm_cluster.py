@@ -29,7 +29,8 @@ def test_a_ray_that_does_not_start_is_an_error_of_the_farm(monkeypatch):
 def nodes(*resources):
     """What Ray says of nodes with so many CPUs and GPUs."""
     return {
-        str(n): {"Resources": {"CPU": cpus, "GPU": gpus}} for n, (cpus, gpus) in enumerate(resources)
+        str(n): {"Resources": {"CPU": cpus, "GPU": gpus}}
+        for n, (cpus, gpus) in enumerate(resources)
     }
 
 

@@ -101,6 +101,19 @@ def test_weights_of_another_architecture_are_refused(states, tmp_path):
         load(path, arch="vgg19")
 
 
+def test_weights_with_batch_normalisation_are_refused(states, tmp_path):
+    state = states["vgg16"] | {"features.1.running_mean": torch.zeros(64)}
+    path = write(state, tmp_path / "bn.safetensors")
+    with pytest.raises(WeightsError, match=r"model\.weights: .*bn\.safetensors has batch normal"):
+        load(path, arch="vgg16")
+
+
+def test_only_files_may_be_of_caffe(states, tmp_path):
+    for known in ("imagenet", "procedural"):
+        with pytest.raises(WeightsError, match=rf"model\.encoding: the {known} weights expect RGB"):
+            load_convolutions(ModelSpec(weights=known, encoding="caffe"), LAYERS)
+
+
 def test_a_pickle_that_would_run_code_is_refused_and_not_run(tmp_path):
     class Harmful:
         def __reduce__(self):

@@ -154,6 +154,11 @@ def _rows(settings: Settings, device: torch.device, say: Callable[[str], None]) 
 def _device(name: str) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name not in ("cpu", "cuda"):
+        raise EngineError(
+            f"--device {name}: allowed are auto, cpu and cuda; CUDA_VISIBLE_DEVICES=1 before the "
+            "command makes the second GPU the only one"
+        )
     try:
         torch.empty(0, device=name)
     except (RuntimeError, AssertionError) as error:

@@ -51,7 +51,8 @@ class Race:
         reference_evaluations: after which it had reached it.
         reference_seconds: that it took to there, preparations included.
         evaluations: the engine's smallest budget that reached the loss; `None`: none that is faster did.
-        seconds: of the whole run with that budget, all scales and preparations included.
+        seconds: of the whole run with that budget, all scales included, but not the style targets, which
+            a job makes once.
     """
 
     loss: float
@@ -96,8 +97,9 @@ def pace(problem: Problem, rival: Rival) -> Pace:
 def race(problem: Problem, rival: Rival, evaluations: int) -> Race:
     """Let the reference make so many evaluations; find how long the engine takes to its loss.
 
-    The engine works as a job does: coarse to fine, in its own precision, from targets on. Its result is
-    judged by the reference's own float32 objective.
+    The engine works as a job does: coarse to fine, in its own precision. Its style targets are there, as
+    from the second picture of a job on; the reference makes its own. Its result is judged by the
+    reference's own float32 objective.
     """
     device = problem.canvas.device
     run = rival.race(evaluations)

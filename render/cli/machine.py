@@ -49,7 +49,7 @@ def bench(
             help="Time to the loss is measured where the reference takes no longer; 0: nowhere.",
         ),
     ] = 6.0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
     media: Annotated[bool, typer.Option("--media", help="Measure video files too.")] = False,
     farm: Annotated[

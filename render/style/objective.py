@@ -5,7 +5,7 @@
          + tv_weight · TV(x) + temporal_weight · Σ m·(x − w)² / D
 
 F, P the features of the picture x and of the content, S their statistics over region r with its share
-a_r of the picture, A the style target, D its distance (of Gram matrices: ‖G − A‖²), m and w the
+a_r of all regions together, A the style target, D its distance (of Gram matrices: ‖G − A‖²), m and w the
 reliability mask and the warped previous result; the w_l are scaled to sum to 1. Departing from Gatys et
 al., every layer's term is divided by what it is worth at the content itself: each style layer then
 starts at 1 whatever its size, depth, and scale of weights, and the same numbers in a job mean the same

@@ -83,3 +83,9 @@ def _pool(device: torch.device) -> Any:  # noqa: ANN401 - a handle, opaque in to
 
 
 _KEEPERS: list[torch.cuda.CUDAGraph] = []
+
+
+def release() -> None:
+    """Let go of the memory of all graphs, once none of them lives; the next ones get new memory."""
+    _KEEPERS.clear()
+    _pool.cache_clear()

@@ -18,6 +18,7 @@ from render.style.keeping import Keeping
 from render.style.lbfgs import Searches
 from render.style.objective import Objective, Pull, Region, Weights
 from render.style.pyramid import resize
+from render.style.replay import release
 from render.style.starts import Start, seeded_noise, style_noise
 from render.style.targets import Recolour, Styles
 from render.style.vgg import Vgg
@@ -105,6 +106,7 @@ class Stylizer:
         """Give up the memory that is held to be faster with the next picture."""
         if self._searches is not None:
             self._searches.clear()
+            release()
 
     def stylize(
         self,
@@ -261,13 +263,16 @@ class Stylizer:
         return style_noise(*size, seeds, styles).to(source)
 
     def _with_margin(self, pixels: Tensor) -> Tensor:
-        """The picture, mirrored beyond its edges."""
+        """The picture, mirrored beyond its edges; never the very tensor that was given."""
         if self._margin == 0:
-            return pixels
+            return pixels.clone()  # a search that is kept takes its next picture into it
         return functional.pad(pixels, (self._margin,) * 4, "reflect")
 
     def _pull_with_margin(self, pull: Pull) -> Pull:
         """Nothing pulls in the margin, and nothing there is held."""
-        around = (self._margin,) * 4
-        still = None if pull.still is None else functional.pad(pull.still, around)
-        return Pull(self._with_margin(pull.target), functional.pad(pull.mask, around), still)
+
+        def padded(mask: Tensor) -> Tensor:
+            return functional.pad(mask, (self._margin,) * 4) if self._margin else mask.clone()
+
+        still = None if pull.still is None else padded(pull.still)
+        return Pull(self._with_margin(pull.target), padded(pull.mask), still)

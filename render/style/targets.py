@@ -156,8 +156,9 @@ class Styles:
         Args:
             long_side: of the result, in pixels.
             recolour: what becomes of the style pictures first.
-            coarse: whether a finer scale follows. A style picture that is too small there for the layers,
-                being wide or of a small scale, is shown as large as they need; else it is refused.
+            coarse: whether a finer scale follows. A style picture that is too small there for the
+                layers, being wide or of a small scale, is shown as large as they need; else it is
+                refused.
 
         Raises:
             EngineError: a style picture is too small for the layers.

@@ -68,7 +68,7 @@ def weigh(spectrum: Tensor, index: Tensor, weights: Tensor) -> None:
 def _difference(  # type: ignore[no-untyped-def] # noqa: ANN202
     a, b, found, sums, number, blocks, BLOCK: tl.constexpr,  # noqa: ANN001, N803
 ):  # fmt: skip
-    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     sample = tl.program_id(1).to(tl.int64)
     there = at < number
     place = sample * number + at
