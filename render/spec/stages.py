@@ -43,10 +43,12 @@ def stage_evaluations(job: Job, stages: int, effort: Effort) -> tuple[int, ...]:
         job: whose budgets they are.
         stages: of the frame.
         effort: that the frame takes. All that the first of a chain has more than the others is spent
-            in its first stage, which paints coarse to fine.
+            in its first stage, which paints coarse to fine and has half of them at least.
     """
     optimize = job.optimize
     each = optimize.warm_evaluations // stages
+    if effort == "first":
+        each = min(each, optimize.evaluations // (2 * stages))
     total = {
         "first": optimize.evaluations,
         "later": optimize.warm_evaluations,
