@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from statistics import fmean, median
 from typing import Any
 
@@ -67,6 +67,21 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class Looks:
+    """What may not wander from frame to frame.
+
+    Attributes:
+        sharpness: see `sharpness`.
+        brightness: mean luma, 0 to 1.
+        contrast: standard deviation of luma.
+    """
+
+    sharpness: float
+    brightness: float
+    contrast: float
+
+
+@dataclass(frozen=True)
 class FrameMetrics:
     """One frame.
 
@@ -74,16 +89,16 @@ class FrameMetrics:
         frame: index in the source.
         back: comparisons by how many frames back; only with frames of the same shot.
         seam: whether the frame before it, in the same shot, belongs to another unit.
-        sharpness: of the result, see `sharpness`.
-        source_sharpness: of the source.
+        result: how the result looks.
+        source: how the source looks.
         loss: parts of the final loss by name.
     """
 
     frame: int
     back: Mapping[int, Comparison]
     seam: bool
-    sharpness: float
-    source_sharpness: float
+    result: Looks
+    source: Looks
     loss: Mapping[str, float]
 
 
@@ -118,14 +133,19 @@ class Metrics:
         return _ratio(_mean(across), median(inside)) if across and inside else None
 
     @property
-    def sharpness(self) -> float | None:
-        """Mean sharpness of the results."""
-        return _mean([frame.sharpness for frame in self.frames])
+    def seams(self) -> int:
+        """Boundaries of units in a shot that can be compared."""
+        return len(self._pairs(1, seam=True))
 
     @property
-    def source_sharpness(self) -> float | None:
-        """Mean sharpness of the source."""
-        return _mean([frame.source_sharpness for frame in self.frames])
+    def result(self) -> Looks | None:
+        """How the results look in the mean; `None`: there are none."""
+        return _mean_looks([frame.result for frame in self.frames])
+
+    @property
+    def source(self) -> Looks | None:
+        """How the source looks in the mean; `None`: there is none."""
+        return _mean_looks([frame.source for frame in self.frames])
 
     def loss(self, name: str) -> float | None:
         """Mean of a part of the final loss over the frames that have it."""
@@ -135,16 +155,22 @@ class Metrics:
         """The means as plain data, for `summary.json`."""
         return {
             "frames": len(self.frames),
+            **self.calm_to_data(),
+            **_looks_to_data(self.result, self.source),
+            "style_loss": self.loss("style"),
+            "content_loss": self.loss("content"),
+        }
+
+    def calm_to_data(self) -> dict[str, Any]:
+        """Of the means, those that depend on the motion."""
+        return {
             "warping_error": self.error(),
             "warping_error_floor": self.floor(),
             "warping_error_over_floor": self.over_floor(),
             "long_term_over_floor": {str(gap): self.over_floor(gap) for gap in GAPS[1:]},
+            "seams": self.seams,
             "seam_ratio": self.seam_ratio,
             "coverage": self.coverage,
-            "sharpness": self.sharpness,
-            "source_sharpness": self.source_sharpness,
-            "style_loss": self.loss("style"),
-            "content_loss": self.loss("content"),
         }
 
     def frames_to_data(self) -> list[dict[str, Any]]:
@@ -153,8 +179,7 @@ class Metrics:
             {
                 "frame": frame.frame,
                 "seam": frame.seam,
-                "sharpness": frame.sharpness,
-                "source_sharpness": frame.source_sharpness,
+                **_looks_to_data(frame.result, frame.source),
                 "loss": dict(frame.loss),
                 "back": {str(gap): vars(one) for gap, one in frame.back.items()},
             }
@@ -207,8 +232,8 @@ def measure(
                 now.index,
                 back,
                 now.index in seams,
-                sharpness(now.result),
-                sharpness(now.content),
+                looks(now.result),
+                looks(now.content),
                 now.loss,
             )
         )
@@ -231,11 +256,35 @@ def warping_error(now: Pixels, before: Pixels, motion: Motion) -> float:
     return float((motion.mask * squares).sum() / max(float(motion.mask.sum()), 1e-12))
 
 
+def looks(picture: Pixels) -> Looks:
+    """Sharpness, brightness and contrast of a picture."""
+    luma = _luma(picture)
+    return Looks(sharpness(picture), float(luma.mean()), float(luma.std()))
+
+
 def sharpness(picture: Pixels) -> float:
     """Gradient energy: mean squared difference of neighbours in luma, down plus across."""
-    luma = _unit(picture) @ LUMA
+    luma = _luma(picture)
     steps = (np.diff(luma, axis=0), np.diff(luma, axis=1))
     return float(sum((step**2).mean() for step in steps if step.size))
+
+
+def _luma(picture: Pixels) -> FloatMap:
+    return np.asarray(_unit(picture) @ LUMA)
+
+
+def _looks_to_data(result: Looks | None, source: Looks | None) -> dict[str, Any]:
+    return {
+        prefix + name: None if of is None else getattr(of, name)
+        for name in ("sharpness", "brightness", "contrast")
+        for prefix, of in (("", result), ("source_", source))
+    }
+
+
+def _mean_looks(all_of: Sequence[Looks]) -> Looks | None:
+    if not all_of:
+        return None
+    return Looks(*(fmean(values) for values in zip(*map(astuple, all_of), strict=True)))
 
 
 def _unit(picture: Pixels) -> FloatMap:

@@ -78,6 +78,7 @@ class Notes:
     def __init__(self, folder: Path) -> None:
         self._summary = folder / "summary.json"
         self._output = folder / "output.json"
+        self._measured: dict[str, Any] = {}
 
     def receipt(self) -> dict[str, Any] | None:
         """What the final file was made of, when it was last written; `None` if that is not known."""
@@ -90,10 +91,16 @@ class Notes:
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write `summary.json`."""
-        write_note(self._summary, summary)
+        write_note(self._summary, {**self._measured, **summary})
 
-    def drop_summary(self) -> None:
-        """Delete `summary.json`, which tells how another run ended."""
+    def drop_summary(self, *, painted: bool) -> None:
+        """Delete `summary.json`, which tells how another run ended.
+
+        Args:
+            painted: whether this run paints anything. What was measured goes into its summary if not.
+        """
+        before = {} if painted else read_note(self._summary)
+        self._measured = {key: before[key] for key in ("metrics",) if key in before}
         with suppress(OSError):  # writing the next one says what is wrong
             self._summary.unlink()
 

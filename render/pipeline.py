@@ -169,7 +169,8 @@ def run(
                 driver.workers,
             )
 
-        store.notes.drop_summary()  # should this run be cut off, no earlier one is to speak for it
+        # Should this run be cut off, no earlier one is to speak for it.
+        store.notes.drop_summary(painted=reused < plan.total)
         try:
             if reused < plan.total:
                 with connected(job.farm), nullcontext(pool) if pool else Pool() as workers:

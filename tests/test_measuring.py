@@ -3,14 +3,19 @@
 import json
 
 import pytest
+from media_clips import hurt_clip
 from typer.testing import CliRunner
 
 from render.cli import app
 from render.errors import OutputError
 from render.inputs import make_plan
-from render.measuring import measure_output, seams
+from render.measuring import measure_output, seams, table
+from render.media.frames import going_on
 from render.media.source import open_source
 from render.media.stills import encode_png
+from render.papers import Notes
+from render.spec.document import Document
+from render.spec.load import build_job
 from render.store import Store
 
 
@@ -37,13 +42,60 @@ def test_an_output_is_measured_against_its_source_and_its_summary_says_so(output
     assert [sorted(frame.back) for frame in found.metrics.frames[6:8]] == [[], [1]]
     summary = json.loads((found.folder / "summary.json").read_text())
     assert summary["status"] == "incomplete"
-    assert summary["metrics"] == found.metrics.to_data()
+    assert summary["metrics"] == found.to_data()
     assert summary["metrics"]["style_loss"] == 2.0
 
 
-def test_the_exact_motion_of_the_sample_clip_covers_more_than_the_estimated(output):
-    estimated, exact = (measure_output(output, true_flow=flag).metrics for flag in (False, True))
-    assert exact.coverage > estimated.coverage
+def test_the_sample_clip_is_measured_along_its_exact_motion_too(output):
+    found = measure_output(output)
+    assert found.exact.coverage > found.metrics.coverage
+    assert found.to_data()["true_flow"]["coverage"] == found.exact.coverage
+    assert ("share of a frame that was compared, along the true motion") in dict(table(found))
+
+
+def commit_contents(job):
+    """An output of all frames that can be read, not repainted."""
+    source = open_source(job.input)
+    with Store(job) as store:
+        store.keep_plan(make_plan(job))
+        for frame in going_on(source.read, source.frames):
+            if frame is not None:
+                store.commit(
+                    frame.index, f"frames/{frame.index:06}.png", encode_png(frame.pixels), {}
+                )
+
+
+def test_no_motion_is_known_across_the_cut_of_the_sample_clip(video_job):
+    job = video_job("input.cuts=[]")
+    commit_contents(job)
+    found = measure_output(job.output.path)
+    assert [1 in frame.back for frame in found.metrics.frames[5:8]] == [True, True, True]
+    assert [1 in frame.back for frame in found.exact.frames[5:8]] == [True, False, True]
+
+
+def test_a_frame_that_cannot_be_read_is_passed_over_and_only_the_sample_clip_is_taken_for_it(
+    make_data, tmp_path
+):
+    given = hurt_clip(tmp_path / "hurt.mkv", 7, "-c:v", "ffv1", "-g", "1")
+    data = make_data({"kind": "video", "path": str(given), "cuts": []}, tmp_path / "out.mp4")
+    job = build_job(Document("test", data), [], tmp_path)
+    commit_contents(job)
+    found = measure_output(job.output.path)
+    assert [frame.frame for frame in found.metrics.frames] == [*range(7), *range(8, 20)]
+    assert found.exact is None
+    assert "true_flow" not in found.to_data()
+
+
+def test_metrics_stay_in_the_summary_until_a_frame_is_painted(output):
+    """What a run leaves that has nothing to paint, and one that has."""
+    metrics = measure_output(output).to_data()
+    folder = output.with_suffix(".render")
+    for painted, kept in ((False, {"metrics": metrics}), (True, {})):
+        notes = Notes(folder)
+        notes.drop_summary(painted=painted)
+        notes.write_summary({"status": "finished"})
+        summary = json.loads((folder / "summary.json").read_text())
+        assert summary == {"status": "finished", **kept}
 
 
 def test_the_command_prints_a_table_or_json(output):

@@ -42,7 +42,7 @@ def test_a_source_that_was_not_repainted_has_its_own_error_at_every_gap(contents
     for gap in (1, 2, 4, 8):
         assert metrics.error(gap) == metrics.floor(gap) > 0
         assert metrics.over_floor(gap) == 1
-    assert metrics.sharpness == metrics.source_sharpness
+    assert metrics.result == metrics.source
     assert metrics.loss("style") == np.mean(range(len(SHOT)))
     assert metrics.loss("content") is None
 

@@ -47,21 +47,14 @@ def check(job_file: JobFile, overrides: Overrides = None, as_json: AsJson = Fals
 
 
 @app.command()
-def metrics(
-    output: Output,
-    as_json: AsJson = False,
-    true_flow: Annotated[
-        bool,
-        typer.Option("--true-flow", help="The source is the sample clip, whose motion is known."),
-    ] = False,
-) -> None:
+def metrics(output: Output, as_json: AsJson = False) -> None:
     """Measure how calm, sharp and stylised a finished video is, against its source."""
     from render.measuring import measure_output, table  # noqa: PLC0415
 
     with reported(as_json=as_json):
-        measured = measure_output(output, true_flow=true_flow).metrics
+        measured = measure_output(output)
     if as_json:
-        tell({**measured.to_data(), "per_frame": measured.frames_to_data()})
+        tell({**measured.to_data(), "per_frame": measured.metrics.frames_to_data()})
         return
     rows = Table(show_header=False, box=None)
     for name, value in table(measured):
