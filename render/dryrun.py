@@ -98,7 +98,8 @@ class DryRun:
     def _path(self) -> str:
         """The critical path in words."""
         path, total = self.ahead.critical_path, self.ahead.total
-        later = max(sum(part.efforts["later"]) for part in self.parts)
+        chained = any(unit.chained for one in self.planned for unit in one.plan.units)
+        later = max(sum(part.efforts["later" if chained else "first"]) for part in self.parts)
         frames = f", {path / later:.0f} times that of a frame" if later else ""
         share = f"{path / total:.0%} of all" if total else "nothing"
         return f"what must be done one after the other: {share}{frames}"

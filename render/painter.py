@@ -17,7 +17,7 @@ from torch import Tensor
 from render.assembly import Extras, Mask, build_stylizer, check_shape, mask_tensor
 from render.curvature import pack_pairs, unpack_pairs
 from render.errors import EngineError
-from render.metrics import Comparison, Shown, compare
+from render.metrics import Shown, compare
 from render.motion.detail import Detail, anew, known, seen
 from render.motion.flow import Pixels, estimate_flow
 from render.motion.paths import Motions
@@ -38,7 +38,7 @@ from render.spec.stages import (
 from render.style.objective import Pull
 from render.style.pyramid import to_tensor
 from render.style.stylizer import Stylized
-from render.warm import FloatPixels, Links, Neighbour, WarmStart, unit, warm_start
+from render.warm import FloatPixels, Links, WarmStart, unit, warm_start
 from render.weights import find_raft
 
 NEW = 0.75
@@ -128,7 +128,7 @@ class Painter:
         self._check(width, height, len(masks), stage, below, cold=links is None)
         scene = self._scene(content, index, alpha, masks)
         effort: Effort = "first" if links is None else links.effort
-        start, pull, still = None, None, None
+        start, pull, still, carried = None, None, None, None
         line, detail, foretold, probed = None, None, False, 0
         if below is not None:
             start, line = to_tensor(below.pixels, self.device), below.detail
@@ -161,8 +161,9 @@ class Painter:
             # Also where colours are kept.
             pixels = np.ascontiguousarray(np.where(still, links.previous.result, pixels))
         warping = None
-        if links is not None and pull is not None and last:
-            warping = self._compare(Shown(index, content, pixels, done.loss), links.previous)
+        if links is not None and carried is not None and last:
+            before = Shown(-1, links.previous.content, links.previous.result, {})
+            warping = compare(Shown(index, content, pixels, {}), before, carried.motion)
         learnt = None
         if found.pairs is not None and not last:
             learnt = pack_pairs(found.pairs)
@@ -233,11 +234,6 @@ class Painter:
             fixed = self._tensor(still)
         pull = Pull(self._tensor(found.target), self._tensor(found.weight), fixed)
         return self._tensor(start), pull, found
-
-    def _compare(self, frame: Shown, before: Neighbour) -> Comparison:
-        """A finished frame with the one before, along the motion."""
-        motion = self._motions.along((frame.content, *before.between, before.content))
-        return compare(frame, Shown(-1, before.content, before.result, {}), motion)
 
     def _pairs_seen(self, stages: int) -> int:
         """Pairs of frames whose motion is looked at again: by other stages, or on the next frame."""

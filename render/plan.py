@@ -183,7 +183,7 @@ def plan_units(
     if _has_anchors(job):
         thumbnails = noting(thumbnails, unrest)
     if job.input.cuts is None:
-        starts = find_cuts(thumbnails, source.rate)
+        starts = find_cuts(thumbnails, source.rate / frames.step)
     else:
         starts = _named_cuts(job.input.cuts, source)
         if _has_anchors(job):

@@ -228,11 +228,10 @@ def _longest(part: Part) -> float:
     """The longest chain of steps in which each needs the one before, or is in one worker's hands."""
     ends: dict[int, float] = {}
     for unit in sorted(part.plan.units, key=lambda unit: not unit.anchors):
-        before = [0.0] * unit.stages
+        before, now = [0.0] * unit.stages, 0.0
         for position, frame in enumerate(unit.frames):
-            now = max((ends[needed] for needed in unit.needs(position)), default=0.0)
-            if not unit.chained:
-                before = [0.0] * unit.stages
+            if unit.chained:
+                now = max((ends[needed] for needed in unit.needs(position)), default=0.0)
             for stage, cost in enumerate(part.costs(unit, position)):
                 now = before[stage] = max(now, before[stage]) + cost
             ends[frame] = now

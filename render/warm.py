@@ -106,6 +106,7 @@ class WarmStart:
         start: H×W×3, 0 to 1.
         target: what it is pulled towards, likewise.
         weight: of the pull, H×W×1; 1 is that towards a previous frame that is fully trusted.
+        motion: to the previous frame, as measured.
         new: share of the picture where too little is trusted to start from, 0 to 1.
         known: whether enough is known of the detail of paintings of such content.
     """
@@ -113,6 +114,7 @@ class WarmStart:
     start: FloatPixels
     target: FloatPixels
     weight: FloatPixels
+    motion: Motion
     new: float
     known: bool
 
@@ -131,21 +133,24 @@ def warm_start(
     """
     wanted = None if detail is None else detail.expected(unit(content))
 
-    def carried(known: Neighbour, *, ahead: bool = False) -> Carried:
-        frames = (content, *known.between, known.content)
-        motion = motions.towards(frames) if ahead else motions.along(frames)
+    def way(known: Neighbour) -> tuple[Pixels, ...]:
+        return (content, *known.between, known.content)
+
+    def carried(known: Neighbour, motion: Motion) -> Carried:
         now, before = unit(content), warp(unit(known.content), motion.flow)
         mask = np.where(unlike(now, before), np.float32(0), motion.mask)
-        if relit(now, before, mask, len(frames) - 1):
+        if relit(now, before, mask, len(known.between) + 1):
             mask[:] = 0
         return carry(unit(known.result), Motion(motion.flow, mask), wanted)
 
-    aim = nearest_first([carried(known) for known in (links.previous, *links.earlier)])
+    motion = motions.along(way(links.previous))
+    earlier = [carried(known, motions.along(way(known))) for known in links.earlier]
+    aim = nearest_first([carried(links.previous, motion), *earlier])
     weight = 1.0
     if links.bridge is not None:
         # What is not led until the last frame jumps there, and one frame's motion boundaries are not the
         # other's: on a hand-held clip 2% of the pixels made 58% of a seam.
-        anchor = carried(links.bridge.anchor, ahead=True)
+        anchor = carried(links.bridge.anchor, motions.towards(way(links.bridge.anchor)))
         aim = led(aim, anchor, links.bridge.share)
         weight = max(1.0, LED_PULL * links.bridge.share)
     mask = aim.mask[..., None]
@@ -155,7 +160,8 @@ def warm_start(
         base = unit(below)
         start = base + np.float32(BLEND) * mask * (aim.picture - base)
     new = float((mask <= HELD).mean())
-    return WarmStart(start, aim.picture, np.float32(weight) * mask, new, wanted is not None)
+    pull = np.float32(weight) * mask
+    return WarmStart(start, aim.picture, pull, motion, new, wanted is not None)
 
 
 def recolour(content: Pixels, previous: Neighbour) -> FloatPixels:

@@ -19,6 +19,7 @@ from torch import Tensor
 from render.errors import WeightsError
 from render.spec.job import Job, ModelSpec, Temporal
 from render.spec.layers import Arch
+from render.spec.stages import is_carried
 from render.style.procedural import procedural_convolutions
 from render.style.vgg import Convolutions, convolution_shapes, depth
 
@@ -108,12 +109,12 @@ def fetch_weights(spec: ModelSpec) -> Path | None:
 
 
 def find_raft(temporal: Temporal) -> Path | None:
-    """The file that holds RAFT's weights; `None` if the job wants no RAFT.
+    """The file that holds RAFT's weights; `None` if the job measures no flow, or by other means.
 
     Raises:
         WeightsError: the file is not on this machine.
     """
-    if temporal.flow != "raft":
+    if temporal.flow != "raft" or not is_carried(temporal):
         return None
     path = temporal.flow_weights or Path(torch.hub.get_dir(), "checkpoints", RAFT_CACHED)
     if path.is_file():

@@ -46,3 +46,10 @@ def moving_frames():
     """Two frames of a picture that moves two pixels to the left."""
     wide = smooth_noise(SIZE[0] + 8, SIZE[1], seed=3)
     return [np.ascontiguousarray(wide[:, 2 * n : 2 * n + SIZE[0]]) for n in range(2)]
+
+
+def halves(width=SIZE[0], height=SIZE[1]):
+    """Masks of the left and the right half."""
+    left = np.zeros((height, width), np.uint8)
+    left[:, : width // 2] = 255
+    return left, 255 - left

@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 import torch
 from conftest import smooth_noise
-from painting import CPU, SIZE, distance, job, moving_frames, painter
+from painting import CPU, SIZE, distance, halves, job, moving_frames, painter
 
 from render.assembly import Extras
 from render.errors import EngineError
 from render.motion.detail import seen
+from render.motion.flow import estimate_flow
 from render.motion.still import REACH
 from render.painter import Painter, frame_seed
-from render.spec.stages import stage_count
+from render.spec.stages import stage_count, stage_evaluations
 from render.warm import Links, Neighbour, recolour, unit
 
 
@@ -65,9 +66,11 @@ def test_a_frame_that_follows_another_stops_when_little_is_left_to_gain(frames, 
     budget = {"evaluations": 40, "warm_evaluations": 40}
     patient, hasty = (painter(optimize={**budget, "warm_tolerance": each}) for each in (0, 0.9))
     before = Links(Neighbour(frames[0], first.pixels))
-    assert hasty.paint(frames[0]).evaluations == 40 // stage_count(hasty.job)  # not of these
+    stages = stage_count(hasty.job)
+    cold = stage_evaluations(hasty.job, stages, "first")[0]
+    assert hasty.paint(frames[0]).evaluations == cold  # not of these
     longer, shorter = (each.paint(frames[1], before) for each in (patient, hasty))
-    assert longer.evaluations == 40 // stage_count(patient.job)
+    assert longer.evaluations == 40 // stages
     assert shorter.evaluations < longer.evaluations
     assert sum(shorter.loss.values()) < 3 * sum(longer.loss.values())
 
@@ -80,13 +83,30 @@ def test_the_previous_result_moves_along_with_the_picture(frames, first):
     assert distance(painted[:, :-2], moved) < 0.4 * distance(first.pixels[:, :-2], moved)
 
 
-def test_without_flow_the_previous_result_stays_where_it_is(frames, first):
-    still = painter(
-        optimize={"evaluations": 6, "warm_evaluations": 1}, temporal={"warm_start": "previous"}
-    )
+@pytest.mark.parametrize("temporal", [{"warm_start": "previous"}, {"flow": "none"}], ids=str)
+def test_without_flow_the_previous_result_stays_where_it_is(frames, first, temporal):
+    still = painter(optimize={"evaluations": 6, "warm_evaluations": 1}, temporal=temporal)
     painted = still.paint(frames[1], Links(Neighbour(frames[0], first.pixels)))
     assert np.array_equal(painted.pixels, first.pixels)
     assert "temporal" not in painted.loss
+
+
+def test_the_flow_is_measured_by_raft_if_the_job_says_so(frames, first, monkeypatch, tmp_path):
+    weights = tmp_path / "raft.pth"
+    weights.write_bytes(b"weights")
+    measured = []
+
+    def load(path, device):
+        def flow(source, target):
+            measured.append((path, device))
+            return estimate_flow(source, target)
+
+        return flow
+
+    monkeypatch.setattr("render.painter.load_raft", load)
+    temporal = {"flow": "raft", "flow_weights": str(weights)}
+    painter(temporal=temporal).paint(frames[1], Links(Neighbour(frames[0], first.pixels)))
+    assert measured == [(weights, CPU)] * 2  # there and back, once for start, pull and comparison
 
 
 def test_frames_that_are_not_to_be_linked_ignore_the_one_before(frames, first):
@@ -120,12 +140,6 @@ def test_a_frame_too_small_for_the_layers_is_an_error_that_says_so(frames):
 
 
 REGIONS = [{"content": "/a/left.png"}, {"content": "/a/right.png", "weight": 2.0}]
-
-
-def halves(width=SIZE[0], height=SIZE[1]):
-    left = np.zeros((height, width), np.uint8)
-    left[:, : width // 2] = 255
-    return left, 255 - left
 
 
 def test_masks_may_be_larger_than_the_frame_but_not_of_another_shape(frames):
@@ -204,23 +218,6 @@ def test_kept_colours_are_kept_in_frames_that_follow_others_too(frames, keep):
     for painted, content in ((first, frames[0]), (second, frames[1])):
         off = painted.pixels.mean((0, 1)) - content.mean((0, 1))
         assert np.abs(off - off.mean()).max() < 8, "no cast of another colour"
-
-
-SETTINGS = [
-    {"style": {"loss": "covariance"}},
-    {"style": {"loss": "wasserstein"}},
-    {"optimize": {"optimizer": "adam", "evaluations": 6}},
-    {"optimize": {"scales": [2, 1], "scale_factor": 1.4142, "evaluations": 6}},
-    {"model": {"weights": "procedural", "pooling": "l2"}},
-    {"objective": "neural-style", "style": {"layers": {"relu1_1": 1}}},
-]
-
-
-@pytest.mark.parametrize("settings", SETTINGS, ids=str)
-def test_every_setting_reaches_the_engine(frames, first, settings):
-    painted = painter(**settings).paint(frames[0])
-    assert painted.evaluations == 6
-    assert not np.array_equal(painted.pixels, first.pixels)
 
 
 @pytest.mark.parametrize("keep", ["none", "luminance", "palette", "histogram"])

@@ -69,6 +69,7 @@ def test_a_state_dict_of_something_else_is_an_error(tmp_path):
 def test_weights_are_those_of_the_job_or_of_torchvisions_cache(weights, tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     assert find_raft(Temporal()) is None
+    assert find_raft(Temporal(flow="raft", warm_start="previous")) is None  # which measures no flow
     assert find_raft(Temporal(flow="raft", flow_weights=weights)) == weights
     with pytest.raises(WeightsError, match=r"temporal\.flow_weights: no file at .*none\.pth"):
         find_raft(Temporal(flow="raft", flow_weights=tmp_path / "none.pth"))

@@ -107,6 +107,7 @@ def test_a_chain_gains_nothing_from_more_workers_and_shots_and_pictures_do():
 def test_a_batch_of_pictures_is_painted_by_one_worker():
     batches = in_evaluations(job(parallel="chain"), plan(16, 16, 16, stages=1, chained=False))
     assert makespans([batches], [2]) == {2: 32 * 80}
+    assert makespans([batches], [256]) == {256: forecast([batches]).critical_path} == {256: 16 * 80}
 
 
 def test_workers_share_what_is_left_of_uneven_chains():
