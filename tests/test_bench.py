@@ -1,14 +1,20 @@
 """The benchmark: both sides compute the same, and its figures follow from each other."""
 
+import io
 import json
+from dataclasses import replace
 
 import pytest
 import torch
+from rich.console import Console
 from typer.testing import CliRunner
 
 from render.bench import speed
+from render.bench.compare import Row
+from render.bench.machine import Machine
 from render.bench.problem import convolutions, operations, problem
 from render.bench.reference import ReferenceRun
+from render.bench.show import show
 from render.cli import app
 
 CPU = torch.device("cpu")
@@ -92,6 +98,18 @@ def test_figures_follow_from_each_other(measured):
     assert row["speedup_to_loss"] == pytest.approx(
         row["reference_seconds_to_loss"] / row["seconds_to_loss"]
     )
+
+
+def test_the_table_says_for_people_what_json_says_for_programs(measured):
+    row = Row(**measured["rows"][0])
+    for shown, missing in ((row, False), (replace(row, loss=None), True)):
+        console = Console(file=io.StringIO(), width=200)
+        show(console, Machine(**measured["machine"]), [shown], None)
+        text = console.file.getvalue()
+        assert f"torch {torch.__version__}" in text
+        assert f"{row.speedup_per_evaluation:.2f}×" in text
+        assert f" {100 * row.matrix_share:.0f}% " in text
+        assert ("not measured" in text) == missing
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,32 @@ def test_the_plan_lists_shots_and_units(job_file):
     ]
 
 
+def test_the_plan_shows_who_waits_for_whom_and_what_more_workers_gain(job_file):
+    settings = ["temporal.parallel=anchors", "temporal.segment=3", "temporal.bridge=2"]
+    result = call("plan", job_file, "--no-measure", "input.cuts=[]", *settings)
+    assert result.exit_code == 0, result.output
+    lines = [" ".join(line.split()) for line in result.output.splitlines()]
+    data = json.loads(
+        call("plan", job_file, "--no-measure", "--json", "input.cuts=[]", *settings).stdout
+    )
+    anchors, segment, *_ = data["units"]
+    assert segment["towards"] == anchors["frames"]["at"][1]
+    assert any("previous anchor" in line for line in lines)
+    assert any(
+        line.endswith(f"frame 0 frame {segment['towards']}, over {segment['bridge']}")
+        for line in lines
+    )
+    path, total = data["forecast"]["critical_path"], data["forecast"]["evaluations"]
+    assert any(
+        line.startswith(f"what must be done one after the other: {path / total:.0%} of all")
+        for line in lines
+    )
+    speeds = data["forecast"]["speedup"]
+    assert [*speeds] == [str(2**n) for n in range(9)]
+    gains = ", ".join(f"{crew}: {speed:.1f}" for crew, speed in speeds.items())
+    assert f"speed-up to expect by workers of one speed: {gains}" in lines
+
+
 def test_the_schema_is_printed_as_it_lies_beside_the_jobs():
     assert json.loads(call("schema").stdout) == job_schema()
     assert call("schema").stdout == (JOBS / "job.schema.json").read_text()

@@ -75,6 +75,16 @@ def test_a_frame_that_follows_another_stops_when_little_is_left_to_gain(frames, 
     assert sum(shorter.loss.values()) < 3 * sum(longer.loss.values())
 
 
+def test_a_few_evaluations_of_adam_are_enough_to_gain_by_on_a_frame_that_follows_another(frames):
+    chain = painter(
+        optimize={"optimizer": "adam", "evaluations": 60, "warm_evaluations": 8},
+        temporal={"parallel": "chain"},
+    )
+    before = Links(Neighbour(frames[0], chain.paint(frames[0]).pixels))
+    trace = [loss for _, loss in chain.paint(frames[1], before).trace]
+    assert trace[-1] < 0.2 * trace[0]
+
+
 def test_the_previous_result_moves_along_with_the_picture(frames, first):
     """With one evaluation nothing but the start is left: the painting, two pixels further."""
     still = painter(optimize={"evaluations": 6, "warm_evaluations": 1})

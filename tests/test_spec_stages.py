@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 
 from render.spec.job import Job
 from render.spec.media import ImagesInput
-from render.spec.stages import LEAST, LEAST_PROBE, probe_evaluations, stage_count, stage_evaluations
+from render.spec.stages import (
+    LEAST,
+    LEAST_PROBE,
+    frames_kept,
+    gaps_back,
+    probe_evaluations,
+    stage_count,
+    stage_evaluations,
+)
 
 
 def job(warm=60, evaluations=300, **temporal):
@@ -66,6 +74,15 @@ def test_a_probe_is_as_long_as_a_warm_frame_if_that_suffices_to_foretell():
     assert probe_evaluations(job(flow="none")) == 0
     pictures = ImagesInput(kind="images", path=Path("/pictures"))
     assert probe_evaluations(job().model_copy(update={"input": pictures})) == 0
+
+
+@pytest.mark.parametrize(
+    ("reach", "gaps"),
+    [(1, ()), (2, (2,)), (3, (2,)), (4, (2, 4)), (5, (2, 4)), (8, (2, 4, 8)), (16, (2, 4, 8, 16))],
+)
+def test_the_pull_reaches_back_in_powers_of_two(reach, gaps):
+    assert gaps_back(job(long_term=reach)) == gaps
+    assert frames_kept(job(long_term=reach)) == max(1, *gaps, 1)
 
 
 def test_an_anchor_has_more_evaluations_but_no_more_than_the_first_frame():

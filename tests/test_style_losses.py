@@ -67,10 +67,31 @@ TERMS = {
 }
 
 
+def guide_of(x):
+    """Weights of positions that are not all the same, the same for every channel."""
+    weight = torch.linspace(0.2, 2.0, x.shape[-2] * x.shape[-1], dtype=x.dtype)
+    return (weight / weight.sum()).sqrt().view(1, 1, *x.shape[-2:]).expand(x.shape[0], -1, -1, -1)
+
+
+GUIDED = {
+    "gram": lambda x: losses.gram_distance(
+        losses.gram(x, guide_of(x)), torch.eye(3, dtype=x.dtype)
+    ),
+    "content": lambda x: losses.content_distance(x, torch.zeros_like(x), guide_of(x)),
+    "temporal": lambda x: losses.masked_distance(x, torch.ones_like(x), guide_of(x)),
+}
+
+
 @pytest.mark.parametrize("name", TERMS)
 def test_gradients_agree_with_finite_differences(name):
     x = torch.tensor(random(2, 3, 4, 5), requires_grad=True)
     assert torch.autograd.gradcheck(TERMS[name], x)
+
+
+@pytest.mark.parametrize("name", GUIDED)
+def test_gradients_agree_with_finite_differences_where_positions_count_unequally(name):
+    x = torch.tensor(random(2, 3, 4, 5), requires_grad=True)
+    assert torch.autograd.gradcheck(GUIDED[name], x)
 
 
 @pytest.mark.parametrize("name", [name for name in TERMS if name != "summed variation"])

@@ -1,11 +1,13 @@
 """The objective: what it is worth at known points, its gradient, and its balance."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.nn import functional
 
 from render.style.objective import Objective, Pull, Region, Weights
 from render.style.procedural import procedural_convolutions
@@ -100,6 +102,31 @@ def test_nothing_pulls_where_the_mask_is_nought(vgg):
     pull = Pull(pull_for(content).target, torch.zeros_like(content[:, :1]))
     terms = Objective(vgg, WEIGHTS, style_target(vgg), content, pull).terms(content)
     assert terms["temporal"].item() == 0
+
+
+def test_clear_surroundings_do_not_change_how_smoothly_the_rest_is_painted_or_how_hard_it_is_pulled(
+    vgg,
+):
+    """The gradient of both terms, with the picture in the middle of a clear one nine times as large."""
+
+    def gradient(content, pull, opaque):
+        parts = (
+            Objective(vgg, weights, style_target(vgg), content, pull, opaque)(content.flatten(1))[1]
+            for weights in (WEIGHTS, replace(WEIGHTS, tv=0.0, temporal=0.0))
+        )
+        return (next(parts) - next(parts)).view(content.shape)
+
+    def framed(pixels):
+        return functional.pad(pixels, (32,) * 4)
+
+    content = picture(32)
+    pull, opaque = pull_for(content), torch.ones_like(content[:, :1])
+    alone = gradient(content, pull, opaque)
+    surrounded = gradient(
+        framed(content), Pull(framed(pull.target), framed(pull.mask)), framed(opaque)
+    )
+    off = (surrounded[..., 32:64, 32:64] - alone)[..., 1:-1, 1:-1]
+    assert off.norm() < 0.05 * alone.norm()  # of pairs of neighbours a few more count
 
 
 def test_samples_of_a_batch_do_not_touch_each_other(vgg):

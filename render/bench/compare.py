@@ -74,7 +74,7 @@ class Settings:
 
     Attributes:
         sizes: sides in pixels, multiples of 16, at least `SMALLEST`.
-        device: `auto`, or as torch calls it.
+        device: `auto`, `cpu` or `cuda`.
         precision: `auto`, `float32` or `bfloat16`.
         evaluations: of the reference; its lowest loss is the goal.
         minutes: the time to that loss is measured where the reference takes no longer than this; 0

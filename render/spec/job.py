@@ -97,7 +97,8 @@ class Optimize(Model):
     history: Annotated[int, Field(ge=1, le=200)] = 20
     """Curvature pairs that L-BFGS keeps."""
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.02
-    """Largest step of Adam in one evaluation, pixels being 0 to 1."""
+    """Largest step of Adam in one evaluation, pixels being 0 to 1; a quarter of it in
+    frames that start from another."""
     tv_weight: Weight = 0.4
     """Weight of the total variation loss: more is smoother, less has more grain."""
     tolerance: Weight = 0.0

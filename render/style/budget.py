@@ -14,6 +14,11 @@ from render.style.lbfgs import FIRST_STEP, WARM_STEP, Closure, Minimum, Searches
 from render.style.pyramid import scale_sizes, share_evaluations
 from render.style.vgg import smallest_side
 
+WARM_RATE = 0.25
+"""Share of Adam's learning rate for a picture that starts from something better. With all of it most of
+8 or 16 evaluations go by before a loss is below the first: from 2.7 they came to 0.69 and 0.49, with a
+quarter to 0.43 and 0.35 (64 px)."""
+
 
 @dataclass(frozen=True)
 class Budget:
@@ -26,7 +31,7 @@ class Budget:
         tolerance: see `minimize`.
         warm_tolerance: likewise, for a picture that starts from something better.
         optimizer: `lbfgs` or `adam`.
-        learning_rate: of Adam.
+        learning_rate: of Adam; see `WARM_RATE` too.
         scales: how many at most; `None`: as many as the size asks for.
         shares: the evaluations of each scale relative to the others'; `None`: falling.
         factor: size of a scale over that of the one before.
@@ -80,7 +85,7 @@ class Budget:
                 closure,
                 start,
                 evaluations=evaluations,
-                learning_rate=self.learning_rate,
+                learning_rate=self.learning_rate * (WARM_RATE if warm else 1),
                 tolerance=tolerance,
             )
         return minimize(

@@ -148,7 +148,10 @@ class Objective:
         self._weights = weights
         self._pull = pull
         self._fixed: Tensor | None = None
+        self._share: Tensor | None = None
         if opaque is not None:
+            # Of what is counted over all of the canvas, so that clear surroundings change nothing.
+            self._share = opaque.mean((1, 2, 3)).clamp_min(1e-6)
             self._fixed = functional.max_pool2d(opaque, 2 * BAND + 1, 1, BAND) <= 0
         if pull is not None and pull.still is not None:
             self._fixed = pull.still if self._fixed is None else self._fixed | pull.still
@@ -188,7 +191,12 @@ class Objective:
         pull = (None, None) if self._pull is None else (self._pull.target, self._pull.mask)
         content = [(term.target, term.factor, term.guide) for term in self._content]
         style = [(term.factor, term.guide) for term in self._style]
-        return [*pull, self._fixed, *(part for term in content + style for part in term)]
+        return [
+            *pull,
+            self._fixed,
+            self._share,
+            *(part for term in content + style for part in term),
+        ]
 
     def _shares(self, layers: Mapping[str, float]) -> dict[str, float]:
         total = sum(layers.values()) if self._weights.form == "normalized" else 1.0
@@ -250,6 +258,7 @@ class Objective:
 
         features = self._vgg.features(pixels, watch, self._masking)
         exact = self._weights.form == "neural-style"
+        share: Tensor | float = 1.0 if self._share is None or exact else self._share
         terms = {
             "content": _sum(
                 term.factor * content_distance(features[term.layer], term.target, term.guide)
@@ -261,11 +270,11 @@ class Objective:
             variation = (
                 self._vgg.unit**2 * summed_variation(pixels) if exact else total_variation(pixels)
             )
-            terms["tv"] = self._weights.tv * variation
+            terms["tv"] = self._weights.tv * variation / share
         if self._pull is not None and self._weights.temporal > 0:
             distance = masked_distance(pixels, self._pull.target, self._pull.mask)
             terms["temporal"] = (
-                self._weights.temporal * (self._vgg.unit**2 if exact else 1) * distance
+                self._weights.temporal * (self._vgg.unit**2 if exact else 1) * distance / share
             )
         return terms
 
