@@ -9,6 +9,7 @@ from render.style.colour import (
     match_tones,
     palette,
 )
+from render.style.pyramid import resize
 
 
 def picture(seed, side=40):
@@ -142,3 +143,12 @@ def test_what_lies_outside_an_area_does_not_count_for_its_palette():
         torch.testing.assert_close(
             getattr(found, name), getattr(wanted, name), atol=1e-6, rtol=1e-4
         )
+
+
+def test_large_pictures_are_measured_at_a_bounded_size(monkeypatch):
+    large, area = picture(3, 80), picture(4, 80)[:, :1]
+    whole = palette(large, area)
+    monkeypatch.setattr("render.style.colour._MEASURED", 40)
+    found, shrunk = palette(large, area), palette(resize(large, 40, 40), resize(area, 40, 40))
+    assert torch.equal(found.tints, shrunk.tints)
+    torch.testing.assert_close(found.mean, whole.mean, rtol=0, atol=0.01)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from render.style.pyramid import fit_size, resize
 from render.style.roots import square_root
 
 _LEAST_VARIANCE = 1e-5
@@ -19,6 +20,8 @@ LUMA = (0.2126, 0.7152, 0.0722)
 """Rec. 709 luma of gamma-coded RGB."""
 _LEVELS = 33
 """Quantiles of luma that stand for the distribution of light and dark, and places of the tints."""
+_MEASURED = 1024
+"""Long side at which larger pictures are measured."""
 _STEEPEST = 3.0
 """Tones are spread no further apart than this: more would show grain and the steps of 8 bits."""
 
@@ -45,8 +48,14 @@ class Palette:
 def palette(pixels: Tensor, area: Tensor | None = None) -> Palette:
     """The palettes of B×3×H×W pictures, each pixel counting as `area` (B×1×H×W) says.
 
-    Measured on the CPU: cumulative sums on a GPU are not the same twice.
+    Measured on the CPU: cumulative sums on a GPU are not the same twice. There a large picture takes
+    longer than to paint it on a GPU, and 200 bytes a pixel, hence at `_MEASURED` pixels a side at most.
     """
+    height, width = pixels.shape[-2:]
+    if max(height, width) > _MEASURED:
+        size = fit_size(width, height, _MEASURED)
+        pixels = resize(pixels, *size)
+        area = None if area is None else resize(area, *size)
     flat = pixels.detach().flatten(2).cpu().double()
     if area is None:
         weight = torch.full_like(flat[:, :1], 1 / flat.shape[2])
