@@ -7,6 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from render.style.algebra import MAX_TRIALS, Algebra
 from render.style.lbfgs import CARRIED, WINDOW, Searches, minimize
 
 
@@ -28,6 +29,21 @@ def quadratic(centre, stiffness):
 def starts(batch, seed=0, unknowns=20):
     generator = torch.Generator().manual_seed(seed)
     return 2 * torch.rand(batch, unknowns, generator=generator, dtype=torch.float64) - 1
+
+
+def test_a_restart_begins_at_half_the_length_of_the_one_before():
+    """A loss that is flat to rounding: nothing is gained, and no point need be tried twice."""
+    lengths = [torch.ones(1)]
+    trials, loss = torch.zeros(1), torch.zeros(1)
+    stopped = torch.zeros(1, dtype=torch.bool)
+    for _ in range(2 * MAX_TRIALS):
+        length = lengths[-1].clone()
+        Algebra().judge(
+            torch.zeros(1), -torch.ones(1), torch.ones(1), loss, trials, length, stopped
+        )
+        lengths.append(length)
+    assert lengths[MAX_TRIALS - 1].item() == 2.0 ** (1 - MAX_TRIALS)
+    assert [lengths[n * MAX_TRIALS].item() for n in range(3)] == [1, 0.5, 0.25]
 
 
 def test_it_finds_the_minimum_of_rosenbrocks_function():

@@ -46,8 +46,9 @@ class Algebra:
         # The minimum of the parabola through both losses.
         ratio = -0.5 * slope / (fresh - loss - slope)
         ratio = torch.where(torch.isfinite(ratio), ratio, 0.1).clamp(0.1, 0.5)
-        # A restart halves its length for every time that it comes round.
-        again = torch.where(exhausted, length * 2 ** (MAX_TRIALS - 1), length * ratio)
+        # After the last of the trials, each half as long as the one before, a restart begins at half the
+        # length of the first: at the same one it would try the same points again, for ever.
+        again = torch.where(exhausted, length * 2 ** (MAX_TRIALS - 2), length * ratio)
         length.copy_(again.clamp(max=1.0).masked_fill(good, 1.0))
         trials.add_(1).masked_fill_(good | exhausted, 0)
         torch.where(good, fresh, loss, out=loss)

@@ -75,7 +75,7 @@ def _judge(  # type: ignore[no-untyped-def] # noqa: ANN202
     ratio = -0.5 * down / (new - old - down)
     ratio = tl.where(tl.abs(ratio) < float("inf"), ratio, 0.1)
     ratio = tl.minimum(tl.maximum(ratio, 0.1), 0.5)
-    again = tl.where(last, step * (2 ** (MOST - 1)), step * ratio)
+    again = tl.where(last, step * (2 ** (MOST - 2)), step * ratio)
     tl.store(good + at, yes)
     tl.store(exhausted + at, last)
     tl.store(length + at, tl.where(yes, 1.0, tl.minimum(again, 1.0)))
