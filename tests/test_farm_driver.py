@@ -22,12 +22,14 @@ from render.farm.events import (
     WorkerReady,
 )
 from render.inputs import make_plan
+from render.media.source import open_source
 from render.media.stills import decode_png
 from render.pipeline import Summary, run
 from render.schedule import forecast, in_evaluations
 from render.spec.document import Document
 from render.spec.job import Job
 from render.spec.load import build_job
+from render.spec.media import VideoInput
 from render.store import store_folder
 
 pytestmark = pytest.mark.usefixtures("farm")
@@ -105,6 +107,13 @@ def test_four_gpus_get_four_workers_with_one_gpu_each_and_one_model_each(video_j
     assert len(ready) == 4
     assert len({event.process for event in ready}) == 4
     assert sorted(event.gpus for event in ready) == [("0",), ("1",), ("2",), ("3",)]
+
+
+def test_a_video_of_one_frame_is_a_video(video_job):
+    job = video_job("input.frames=4")
+    summary = run(job)
+    assert (summary.status, summary.frames_done, summary.workers) == ("finished", 1, 1)
+    assert open_source(VideoInput(kind="video", path=str(job.output.path))).count == 1
 
 
 def test_there_are_never_more_workers_than_units(video_job):

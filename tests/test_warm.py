@@ -104,9 +104,9 @@ def test_edges_of_what_moves_are_led_too(motions):
     assert (led <= HELD).sum() < 0.7 * (alone <= HELD).sum()
 
 
-def test_how_much_is_new_depends_on_trust_and_not_on_how_hard_a_led_frame_is_pulled():
-    """A flow that is so steep that it is trusted a little, and an anchor that shows something else."""
-    grey, before, white = (np.full_like(CONTENT, value) for value in (128, 129, 255))
+def steep():
+    """A frame, the one before it, and a flow between them that is trusted a little where it is steep."""
+    grey, before = np.full_like(CONTENT, 128), np.full_like(CONTENT, 129)
     across = np.arange(SIZE[0], dtype=np.float32)
     there = np.clip((across - 24) * 0.22, 0, 3)
     back = np.interp(across, across + there, across) - across
@@ -115,10 +115,22 @@ def test_how_much_is_new_depends_on_trust_and_not_on_how_hard_a_led_frame_is_pul
         steps = there if source is grey else back
         return np.dstack(np.broadcast_arrays(steps, np.zeros((SIZE[1], 1)))).astype(np.float32)
 
-    motions = Motions(8, flow)
-    previous = Neighbour(before, PAINTED)
+    return grey, Neighbour(before, PAINTED), Motions(8, flow)
+
+
+def test_a_frame_starts_from_what_is_carried_only_where_more_than_half_is_trusted():
+    grey, previous, motions = steep()
+    found = warm_start(grey, Links(previous), None, motions, None)
+    assert ((found.weight > 0) & (found.weight <= HELD)).mean() > 0.05
+    wanted = np.where(found.weight > HELD, found.target, recolour(grey, previous))
+    np.testing.assert_array_equal(found.start, wanted)
+
+
+def test_how_much_is_new_depends_on_trust_and_not_on_how_hard_a_led_frame_is_pulled():
+    """The anchor that it is led to shows something else, so that its own mask counts alone."""
+    grey, previous, motions = steep()
     alone = warm_start(grey, Links(previous), None, motions, None)
-    bridge = Bridge(Neighbour(white, PAINTED), 0.5)
+    bridge = Bridge(Neighbour(np.full_like(CONTENT, 255), PAINTED), 0.5)
     led = warm_start(grey, Links(previous, bridge=bridge), None, motions, None)
     assert led.new == alone.new == pytest.approx((alone.weight <= HELD).mean())
     assert led.new > (led.weight <= HELD).mean() + 0.05

@@ -44,7 +44,8 @@ from render.style.vgg import Vgg
 Form = Literal["normalized", "neural-style"]
 
 BAND = 8
-"""Pixels beyond the edge of a clear area that are painted too, to be cut off: see `stylizer.MARGIN`."""
+"""Pixels beyond the edge of a clear area that are painted too, to be cut off: at an edge between what is
+painted and what stays, noise would be left."""
 _NEGLIGIBLE = 1e-3
 """A content whose statistics are nearer to the target than this share is not divided by less."""
 
