@@ -35,7 +35,7 @@ def test_a_frame_in_stages_spends_its_budget_over_them(frames):
     bound = staged()
     low = bound.paint(frames[0])
     high = bound.paint(frames[0], stage=1, below=Below(low.pixels))
-    assert (low.evaluations, high.evaluations) == (14, 8)
+    assert (low.evaluations, high.evaluations) == (17, 5)
     warm = bound.paint(frames[1], Links(Neighbour(frames[0], low.pixels)))
     last = bound.paint(
         frames[1], Links(Neighbour(frames[0], high.pixels)), stage=1, below=Below(warm.pixels)
