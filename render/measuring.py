@@ -130,7 +130,7 @@ def table(measured: Measured) -> list[tuple[str, str]]:
         ("warping error", f"{number(data['warping_error'])} (the source's own: {floor})"),
         ("warping error over the source's", number(data["warping_error_over_floor"])),
         *(
-            (f"warping error over its floor, {gap} frames apart", number(value))
+            (f"over the source's, {gap} frames apart", number(value))
             for gap, value in data["long_term_over_floor"].items()
         ),
         (
@@ -139,12 +139,12 @@ def table(measured: Measured) -> list[tuple[str, str]]:
         ),
         ("share of a frame that was compared", number(data["coverage"], ".1%")),
         *(
-            (f"{name}, along the true motion", number(exact[key]))
-            for name, key in (
-                ("warping error over the source's", "warping_error_over_floor"),
-                ("share of a frame that was compared", "coverage"),
-            )
-            if exact is not None
+            []
+            if exact is None
+            else [
+                ("over the source's, true motion", number(exact["warping_error_over_floor"])),
+                ("share compared, true motion", number(exact["coverage"], ".1%")),
+            ]
         ),
         beside("sharpness"),
         beside("brightness"),
