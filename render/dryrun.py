@@ -42,7 +42,7 @@ class DryRun:
 
     @property
     def evaluations(self) -> int:
-        """Of all frames together, at most."""
+        """Of all frames together, about: some that change much take more, some that do not take less."""
         return sum(_evaluations(one.job, part) for one, part in self._pairs())
 
     def to_data(self) -> dict[str, Any]:

@@ -192,12 +192,8 @@ class Objective:
         pull = (None, None) if self._pull is None else (self._pull.target, self._pull.mask)
         content = [(term.target, term.factor, term.guide) for term in self._content]
         style = [(term.factor, term.guide) for term in self._style]
-        return [
-            *pull,
-            self._fixed,
-            self._share,
-            *(part for term in content + style for part in term),
-        ]
+        parts = [part for term in content + style for part in term]
+        return [*pull, self._fixed, self._share, *parts]
 
     def _shares(self, layers: Mapping[str, float]) -> dict[str, float]:
         total = sum(layers.values()) if self._weights.form == "normalized" else 1.0
