@@ -43,12 +43,14 @@ class Neighbour:
         content: H×W×3.
         result: its committed picture after the same stage, H×W×3.
         between: contents of the frames between, from the one that is being painted to this one.
+        steps: frames from the one that is being painted to this one.
         detail: what its chain knows of the detail that paintings have; `None`: nothing.
     """
 
     content: Pixels
     result: Pixels
     between: tuple[Pixels, ...] = ()
+    steps: int = 1
     detail: Detail | None = None
 
 
@@ -139,20 +141,20 @@ def warm_start(
     def carried(known: Neighbour, motion: Motion) -> Carried:
         now, before = unit(content), warp(unit(known.content), motion.flow)
         mask = np.where(unlike(now, before), np.float32(0), motion.mask)
-        if relit(now, before, mask, len(known.between) + 1):
+        if relit(now, before, mask, known.steps):
             mask[:] = 0
         return carry(unit(known.result), Motion(motion.flow, mask), wanted)
 
     motion = motions.along(way(links.previous))
     earlier = [carried(known, motions.along(way(known))) for known in links.earlier]
     aim = nearest_first([carried(links.previous, motion), *earlier])
-    weight = 1.0
+    pull = aim.mask
     if links.bridge is not None:
         # What is not led until the last frame jumps there, and one frame's motion boundaries are not the
         # other's: on a hand-held clip 2% of the pixels made 58% of a seam.
         anchor = carried(links.bridge.anchor, motions.towards(way(links.bridge.anchor)))
         aim = led(aim, anchor, links.bridge.share)
-        weight = max(1.0, LED_PULL * links.bridge.share)
+        pull = np.maximum(aim.mask, np.float32(LED_PULL * links.bridge.share) * anchor.mask)
     mask = aim.mask[..., None]
     if below is None:
         start = np.where(mask > HELD, aim.picture, recolour(content, links.previous))
@@ -160,8 +162,7 @@ def warm_start(
         base = unit(below)
         start = base + np.float32(BLEND) * mask * (aim.picture - base)
     new = float((mask <= HELD).mean())
-    pull = np.float32(weight) * mask
-    return WarmStart(start, aim.picture, pull, motion, new, wanted is not None)
+    return WarmStart(start, aim.picture, pull[..., None], motion, new, wanted is not None)
 
 
 def recolour(content: Pixels, previous: Neighbour) -> FloatPixels:

@@ -245,13 +245,14 @@ def _links(task: Task, chain: Neighbour | int, own: Mapping[int, Neighbour]) -> 
     Raises:
         FarmError: one of them is not there.
     """
-    previous = replace(_given(chain, own), between=tuple(task.between))
-    return Links(previous, [_given(one, own) for one in task.earlier], task.bridge)
+    index = task.frame.index
+    previous = replace(_given(chain, own, index), between=tuple(task.between))
+    return Links(previous, [_given(one, own, index) for one in task.earlier], task.bridge)
 
 
-def _given(frame: Neighbour | int, own: Mapping[int, Neighbour]) -> Neighbour:
+def _given(frame: Neighbour | int, own: Mapping[int, Neighbour], of: int) -> Neighbour:
     if isinstance(frame, Neighbour):
         return frame
     if frame not in own:
         raise FarmError(f"frame {frame}, which was painted here, is missing")
-    return own[frame]
+    return replace(own[frame], steps=abs(of - frame))

@@ -99,8 +99,8 @@ class Lane:
         earlier = sorted(turns.earlier(self._gaps))
         # Frames are asked for in their order, as they are read.
         self._window.forget(min(earlier, default=index if before is None else before))
-        old = [frame if frame in held else self._neighbour(frame) for frame in earlier]
-        chain = before if before is None or before in held else self._neighbour(before)
+        old = [frame if frame in held else self._neighbour(frame, index) for frame in earlier]
+        chain = before if before is None or before in held else self._neighbour(before, index)
         between = () if before is None else self._contents(unit.between(before, index))
         content = self._window.frame(index)
         try:
@@ -111,7 +111,7 @@ class Lane:
         if towards is not None:
             ahead = unit.between(index, towards)
             path = self._contents(ahead)
-            bridge = Bridge(self._neighbour(towards, path), LEAD / (len(ahead) + 2))
+            bridge = Bridge(self._neighbour(towards, index, path), LEAD / (len(ahead) + 2))
         turns.advance()
         return Task(
             content,
@@ -145,9 +145,10 @@ class Lane:
         known = record.info.get("detail")  # an older version did not say
         return decode_png(data).pixels, None if known is None else Detail(**known)
 
-    def _neighbour(self, frame: int, between: tuple[Pixels, ...] = ()) -> Neighbour:
+    def _neighbour(self, frame: int, of: int, between: tuple[Pixels, ...] = ()) -> Neighbour:
         picture, detail = self._painted(frame, self.stage)
-        return Neighbour(self._window.frame(frame).pixels, picture, between, detail)
+        content = self._window.frame(frame).pixels
+        return Neighbour(content, picture, between, abs(frame - of), detail)
 
     def _contents(self, frames: Iterable[int]) -> tuple[Pixels, ...]:
         """Contents on the way from one frame to another; what cannot be read is passed over."""
