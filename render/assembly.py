@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from render.errors import EngineError
+from render.pixels import Pixels
 from render.spec.job import Job
 from render.spec.url import AnyPath
 from render.style.budget import Budget
@@ -24,7 +25,6 @@ from render.style.targets import Binding, StylePicture, Styles
 from render.style.vgg import Vgg, smallest_side
 from render.weights import load_convolutions
 
-Pixels = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.uint8]
 """H×W, 0 to 255."""
 

@@ -15,9 +15,9 @@ from PIL import Image
 from render.assembly import scales_of, smallest_side_of
 from render.machine import free_memory
 from render.materials import read_materials
-from render.media.frames import Pixels
 from render.media.images import ImageSource
 from render.media.source import MovingSource
+from render.pixels import Pixels
 from render.plan import Plan
 from render.schedule import CREWS, Part, makespans
 from render.spec.job import Job

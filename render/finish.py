@@ -11,9 +11,9 @@ from render import storage
 from render.errors import SourceError
 from render.media.encode import write_video
 from render.media.folder import frame_name
-from render.media.frames import Pixels
 from render.media.source import MovingSource
 from render.media.stills import decode_png
+from render.pixels import Pixels
 from render.plan import Plan
 from render.spec.job import Job
 from render.spec.url import AnyPath, Url

@@ -11,9 +11,10 @@ from itertools import zip_longest
 import numpy as np
 
 from render import storage
-from render.assembly import Extras, Mask, Pixels
+from render.assembly import Extras, Mask
 from render.errors import SourceError
 from render.media.stills import Still, read_still
+from render.pixels import Pixels
 from render.spec.job import Job
 from render.spec.url import AnyPath
 

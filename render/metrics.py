@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from render.motion.detail import LUMA
-from render.motion.flow import FloatMap, Pixels, estimate_flow
+from render.motion.flow import estimate_flow
 from render.motion.paths import Motion
 from render.motion.reliability import reliability_mask
 from render.motion.warp import warp
+from render.pixels import LUMA, FloatMap, Pixels, unit
 
 GAPS = (1, 2, 4, 8)
 """Frames back that a frame is compared with; 1 is the warping error, the others the long-term ones."""
@@ -251,8 +251,8 @@ def compare(now: Shown, before: Shown, motion: Motion) -> Comparison:
 
 def warping_error(now: Pixels, before: Pixels, motion: Motion) -> float:
     """Σ m·(now − warp(before))² / (3·Σ m), pixels being 0 to 1; 0 where nothing can be compared."""
-    carried = warp(_unit(before), motion.flow)
-    squares = ((_unit(now) - carried) ** 2).mean(2)
+    carried = warp(unit(before), motion.flow)
+    squares = ((unit(now) - carried) ** 2).mean(2)
     return float((motion.mask * squares).sum() / max(float(motion.mask.sum()), 1e-12))
 
 
@@ -270,7 +270,7 @@ def sharpness(picture: Pixels) -> float:
 
 
 def _luma(picture: Pixels) -> FloatMap:
-    return np.asarray(_unit(picture) @ LUMA)
+    return np.asarray(unit(picture) @ LUMA)
 
 
 def _looks_to_data(result: Looks | None, source: Looks | None) -> dict[str, Any]:
@@ -285,10 +285,6 @@ def _mean_looks(all_of: Sequence[Looks]) -> Looks | None:
     if not all_of:
         return None
     return Looks(*(fmean(values) for values in zip(*map(astuple, all_of), strict=True)))
-
-
-def _unit(picture: Pixels) -> FloatMap:
-    return picture.astype(np.float32) / np.float32(255)
 
 
 def _mean(values: Sequence[float]) -> float | None:

@@ -11,7 +11,7 @@ from torch import Tensor
 from render.errors import EngineError
 from render.metrics import Comparison
 from render.motion.detail import Detail
-from render.motion.flow import Pixels
+from render.pixels import Pixels
 from render.style.stylizer import Stylized
 
 TRACE_POINTS = 32

@@ -19,10 +19,10 @@ from render.curvature import pack_pairs, unpack_pairs
 from render.errors import EngineError
 from render.metrics import Shown, compare
 from render.motion.detail import Detail, anew, known, seen
-from render.motion.flow import Pixels, estimate_flow
+from render.motion.flow import estimate_flow
 from render.motion.paths import Motions
-from render.motion.reliability import BoolMap
 from render.painted import Below, Painted, committed
+from render.pixels import BoolMap, FloatMap, Pixels, unit
 from render.raft import load_raft
 from render.spec.job import Job
 from render.spec.stages import (
@@ -38,7 +38,7 @@ from render.spec.stages import (
 from render.style.objective import Pull
 from render.style.pyramid import to_tensor
 from render.style.stylizer import Stylized
-from render.warm import FloatPixels, Links, WarmStart, unit, warm_start
+from render.warm import Links, WarmStart, warm_start
 from render.weights import find_raft
 
 NEW = 0.75
@@ -242,7 +242,7 @@ class Painter:
         apart = max(stages, AHEAD) if stages > 1 else 1
         return (apart + 1) * (1 + len(gaps_back(self.job))) + bridge
 
-    def _tensor(self, picture: FloatPixels | BoolMap) -> Tensor:
+    def _tensor(self, picture: FloatMap | BoolMap) -> Tensor:
         return (
             torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].to(self.device)
         )

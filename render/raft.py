@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from render.errors import WeightsError
-from render.motion.flow import LARGEST_SIDE, FloatMap, Pixels
+from render.motion.flow import LARGEST_SIDE
 from render.motion.paths import FlowOf
+from render.pixels import FloatMap, Pixels
 from render.weights import read_state
 
 SMALLEST_SIDE = 128

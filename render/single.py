@@ -11,12 +11,13 @@ import numpy as np
 from render.errors import OutputError, SourceError
 from render.files import write_atomically
 from render.materials import read_masks, read_materials
-from render.media.frames import Frame, Pixels
+from render.media.frames import Frame
 from render.media.images import ImageSource
 from render.media.source import open_source
 from render.media.stills import FORMATS, encode_png, encode_still, read_still
 from render.painted import Below
 from render.painter import Painter
+from render.pixels import Pixels
 from render.settle import settle
 from render.spec.document import Document
 from render.spec.job import Job

@@ -25,11 +25,11 @@ from render.farm.events import (
 )
 from render.farm.pool import Pool
 from render.inputs import Prepared, prepare
-from render.media.frames import Pixels
 from render.media.images import ImageSource
 from render.media.source import MovingSource
 from render.media.stills import encode_png
 from render.pipeline import Summary
+from render.pixels import Pixels
 from render.plan import Plan, plan_units, with_batches
 from render.report.cells import CellsPage
 from render.report.facts import read_facts

@@ -22,9 +22,9 @@ import torch
 
 from render.errors import EngineError
 from render.materials import Materials
-from render.media.frames import Pixels
 from render.media.stills import encode_png
 from render.painter import Painter
+from render.pixels import Pixels
 from render.settle import settle
 from render.spec.job import Job
 from render.warm import Links, Neighbour

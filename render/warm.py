@@ -6,18 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from render.motion.carry import Carried, carry, led, nearest_first
 from render.motion.detail import Detail
-from render.motion.flow import Pixels
 from render.motion.paths import Motion, Motions
-from render.motion.reliability import BoolMap, relit, unlike
+from render.motion.reliability import relit, unlike
 from render.motion.still import standing_still
 from render.motion.warp import warp
+from render.pixels import BoolMap, FloatMap, Pixels, unit
 from render.spec.stages import Effort
-
-FloatPixels = npt.NDArray[np.float32]
 
 HELD = 0.5
 """Trust in the flow from which on a frame starts from what is carried along it. With less it is only
@@ -113,9 +110,9 @@ class WarmStart:
         known: whether enough is known of the detail of paintings of such content.
     """
 
-    start: FloatPixels
-    target: FloatPixels
-    weight: FloatPixels
+    start: FloatMap
+    target: FloatMap
+    weight: FloatMap
     motion: Motion
     new: float
     known: bool
@@ -165,7 +162,7 @@ def warm_start(
     return WarmStart(start, aim.picture, pull[..., None], motion, new, wanted is not None)
 
 
-def recolour(content: Pixels, previous: Neighbour) -> FloatPixels:
+def recolour(content: Pixels, previous: Neighbour) -> FloatMap:
     """`content` in the colours of the previous result: what uncovered areas start from.
 
     The affine map of colours that best takes the previous content to the previous result, in the
@@ -193,8 +190,3 @@ def recolour(content: Pixels, previous: Neighbour) -> FloatPixels:
         moved = away @ np.linalg.solve(spread, before.T @ (after - mean_after) / len(before))
         moved += mean_after
     return np.asarray(moved.clip(0, 1).reshape(content.shape), dtype=np.float32)
-
-
-def unit(picture: Pixels) -> FloatPixels:
-    """Pixels of 0 to 1."""
-    return picture.astype(np.float32) / np.float32(255)

@@ -6,8 +6,8 @@ from conftest import smooth_noise
 
 from render.motion.detail import energy_map
 from render.painter import Painter
+from render.pixels import unit
 from render.spec.job import Job
-from render.warm import unit
 
 CPU = torch.device("cpu")
 SIZE = (64, 48)

@@ -12,8 +12,9 @@ from render.motion.detail import seen
 from render.motion.flow import estimate_flow
 from render.motion.still import REACH
 from render.painter import Painter, frame_seed
+from render.pixels import unit
 from render.spec.stages import stage_count, stage_evaluations
-from render.warm import Links, Neighbour, recolour, unit
+from render.warm import Links, Neighbour, recolour
 
 
 @pytest.fixture(scope="module")

@@ -31,10 +31,10 @@ from render.farm.events import Event, FrameDone, WorkerReady
 from render.farm.pool import Pool
 from render.inputs import Prepared, settled_plan
 from render.materials import read_materials
-from render.media.frames import Pixels
 from render.media.names import check_output_names
 from render.painter import Painter
 from render.pipeline import run
+from render.pixels import Pixels
 from render.settle import settle
 from render.spec.job import Job
 from render.store import Store

@@ -14,12 +14,13 @@ import torch
 from render.assembly import Mask
 from render.errors import FarmError
 from render.materials import Materials
-from render.media.frames import Frame, Pixels
+from render.media.frames import Frame
 from render.media.stills import encode_png
 from render.metrics import Comparison
 from render.motion.detail import Detail
 from render.painted import Below
 from render.painter import Painter
+from render.pixels import Pixels
 from render.rescue import Rescuer
 from render.settle import settle
 from render.spec.job import Job

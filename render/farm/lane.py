@@ -9,10 +9,11 @@ from render.errors import SourceError
 from render.farm.actor import Task
 from render.farm.window import Window
 from render.materials import read_masks
-from render.media.frames import FrameError, Pixels, Source
+from render.media.frames import FrameError, Source
 from render.media.stills import decode_png
 from render.motion.detail import Detail
 from render.painted import Below
+from render.pixels import Pixels
 from render.plan import Unit
 from render.spec.job import Job
 from render.spec.stages import frames_kept, gaps_back

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from render.errors import SourceError
 from render.media.ffmpeg import Process, guarded_input, running
-from render.media.frames import Pixels
+from render.pixels import Pixels
 
 _MICRO = 1_000_000
 _TINY = (2, 2)

@@ -9,12 +9,12 @@ from pathlib import Path
 from render.errors import OutputError
 from render.media.codecs import codec_for, muxer, refuse_quality
 from render.media.folder import write_folder
-from render.media.frames import Pixels
 from render.media.sequence import SequenceSource
 from render.media.streams import Carried, carry, try_sound
 from render.media.timeline import constant_timeline, source_timeline
 from render.media.video import VideoSource
 from render.media.writer import write_file
+from render.pixels import Pixels
 from render.spec.media import Output
 from render.spec.url import AnyPath
 

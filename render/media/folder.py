@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from render import storage
 from render.errors import OutputError
-from render.media.frames import Pixels
 from render.media.stills import EXTENSIONS, Still, encode_still, scale_still
+from render.pixels import Pixels
 from render.spec.media import Output
 from render.spec.url import AnyPath
 

@@ -12,9 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from render.errors import SourceError
-
-Pixels = npt.NDArray[np.uint8]
-"""H×W×3, sRGB, 0 to 255."""
+from render.pixels import Pixels
 
 _T = TypeVar("_T")
 

@@ -10,9 +10,10 @@ from itertools import pairwise
 from pathlib import PurePosixPath
 
 from render.errors import SourceError
-from render.media.frames import Fingerprint, Frame, FrameError, Pixels, unbroken
+from render.media.frames import Fingerprint, Frame, FrameError, unbroken
 from render.media.images import ImageSource, open_images
 from render.media.stills import Still, resize_still, still_size
+from render.pixels import Pixels
 from render.spec.media import ImagesInput, Output, VideoInput, parse_rate
 from render.spec.ranges import select_frames
 

@@ -11,10 +11,10 @@ import numpy as np
 from PIL import Image
 
 from render.media.encode import write_video
-from render.media.frames import Pixels
 from render.media.sequence import open_sequence
 from render.media.stills import encode_png
 from render.media.video import open_video
+from render.pixels import Pixels
 from render.spec.media import Codec, Output, VideoInput
 
 _PAN = 6  # pixels that the picture moves with each frame

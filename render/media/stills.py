@@ -20,9 +20,10 @@ from PIL.PngImagePlugin import PngInfo
 
 from render import storage
 from render.errors import OutputError, SourceError
-from render.media.frames import Pixels, rendered_size
+from render.media.frames import rendered_size
 from render.media.metadata import kept_exif
 from render.media.profiles import SRGB_PROFILE, to_srgb
+from render.pixels import Pixels
 from render.spec.url import AnyPath, Url
 
 log = logging.getLogger(__name__)

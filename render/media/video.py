@@ -17,9 +17,10 @@ from render.media.colour import to_srgb
 from render.media.copies import local_copy
 from render.media.damage import damaged
 from render.media.decode import Filters, decode
-from render.media.frames import Fingerprint, Frame, FrameError, Pixels, rendered_size, unbroken
+from render.media.frames import Fingerprint, Frame, FrameError, rendered_size, unbroken
 from render.media.probe import Probe, probe
 from render.media.turn import swaps
+from render.pixels import Pixels
 from render.spec.media import Output, VideoInput
 from render.spec.ranges import select_frames
 from render.spec.url import AnyPath

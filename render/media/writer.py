@@ -16,9 +16,9 @@ from PIL import Image
 from render.errors import OutputError
 from render.media.codecs import Codec, codec_for, encoder_options, muxer
 from render.media.ffmpeg import Process, running
-from render.media.frames import Pixels
 from render.media.streams import Carried
 from render.media.timeline import Timeline
+from render.pixels import Pixels
 from render.spec.media import Output
 
 _WEBP_CLOCK = 1000  # ticks a second

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from render.motion.detail import energy_map, keep_detail, with_energy
-from render.motion.flow import FloatMap
 from render.motion.paths import Motion
 from render.motion.warp import warp
+from render.pixels import FloatMap
 
 
 @dataclass(frozen=True)

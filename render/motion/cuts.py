@@ -18,9 +18,10 @@ import numpy as np
 from scenedetect import AdaptiveDetector, ContentDetector, FrameTimecode
 
 from render.errors import SourceError
-from render.motion.flow import FloatMap, Pixels, estimate_flow
+from render.motion.flow import estimate_flow
 from render.motion.reliability import occlusions, outside_frame
 from render.motion.warp import warp
+from render.pixels import FloatMap, Pixels
 
 RATIO = 3.0
 """A change this many times that of its neighbours (two on each side) is proposed,"""

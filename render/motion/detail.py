@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from render.motion.flow import FloatMap
 from render.motion.warp import positions
+from render.pixels import LUMA, FloatMap
 
 GAIN = 1.12
 """Most by which the gradient energy of a carried picture may differ from that of the picture it comes
@@ -24,8 +24,6 @@ painting takes away a part of what a carried picture is given. From 2 on errors 
 STRONGEST = 1.0
 """Largest share of the unsharp mask that is added or taken away."""
 
-LUMA = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
-"""Rec. 709 luma of gamma-coded RGB."""
 _RADIUS = 1.0
 _BLOCK = 8
 """Pixels each way over which detail of content and painting is compared: strokes lie beside edges."""

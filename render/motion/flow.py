@@ -6,12 +6,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from render.errors import EngineError
-
-FloatMap = npt.NDArray[np.float32]
-Pixels = npt.NDArray[np.uint8]
+from render.pixels import FloatMap, Pixels
 
 LARGEST_SIDE = 960
 """Flow is measured at no more than this many pixels on the long side, then scaled."""

@@ -11,9 +11,10 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
-from render.motion.flow import FloatMap, Pixels, estimate_flow
+from render.motion.flow import estimate_flow
 from render.motion.reliability import outside_frame, reliability_mask
 from render.motion.warp import positions
+from render.pixels import FloatMap, Pixels
 
 _ROUNDS = 2
 """Of a fixed-point iteration, which two bring to a hundredth of a pixel."""

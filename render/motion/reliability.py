@@ -6,12 +6,11 @@ import math
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from render.errors import EngineError
-from render.motion.detail import LUMA
-from render.motion.flow import LARGEST_SIDE, FloatMap
+from render.motion.flow import LARGEST_SIDE
 from render.motion.warp import positions
+from render.pixels import LUMA, BoolMap, FloatMap
 
 SMOOTHING = 1 / 256
 """Standard deviation of the inward smoothing, as a share of the long side."""
@@ -32,8 +31,6 @@ RELIT_FAR = 1.5
 """The same of frames further apart: at two thirds of the light paintings look as in full light."""
 FAINT = 0.02
 """Contrast (0 to 1) that counts for little: noise, of which carrying a picture takes away a part."""
-
-BoolMap = npt.NDArray[np.bool_]
 
 
 def reliability_mask(flow: FloatMap, reverse: FloatMap, *, boundaries: bool = False) -> FloatMap:

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from render.motion.flow import Pixels, estimate_flow
+from render.motion.flow import estimate_flow
 from render.motion.warp import warp
+from render.pixels import Pixels
 
 
 def noting(thumbnails: Iterable[Pixels], unrest: list[float]) -> Iterator[Pixels]:

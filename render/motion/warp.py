@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from render.errors import EngineError
-from render.motion.flow import FloatMap
+from render.pixels import FloatMap
 
 Scalar = TypeVar("Scalar", np.float32, np.uint8)
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from render.errors import OutputError
 from render.ledger import Record, parse_record
-from render.media.frames import Pixels
 from render.media.stills import decode_png, read_still
+from render.pixels import Pixels
 from render.plan import Plan
 from render.spec.job import Job
 from render.spec.load import load_job

@@ -11,9 +11,9 @@ from typing import Any
 from PIL import Image
 
 from render.errors import RenderError
-from render.media.frames import Pixels
 from render.media.images import ImageSource
 from render.media.source import MovingSource, open_source
+from render.pixels import Pixels
 from render.report.facts import Facts
 from render.store import LIST
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from render.media.frames import Pixels
+from render.pixels import Pixels
 
 PAPER, INK = (251, 250, 248), (29, 28, 26)
 LONG_SIDE, GAP, LINE = 360, 16, 26
