@@ -23,8 +23,9 @@ BLEND = 0.75
 """Share of the same stage of the frame before in what a later stage starts from."""
 LED_PULL = 34.0
 """Times the pull towards the previous frame, that of a frame that is led all the way; of one that is led
-a part of it, as much less. Painting would undo most of every step otherwise, and all that is left over
-would come in the last one: on 24 frames with much motion 2.2 floors with 4 throughout, 1.1 with this."""
+a part of it, as much less, and only where the anchor shows what the frame shows. Painting would undo
+most of every step otherwise, and all that is left over would come in the last one: on 24 frames with
+much motion 2.2 floors with 4 throughout, 1.1 with this."""
 
 STRANGE = 10.0
 """Mean square of how far a content's colours are from the mean of those before, over their spread, above
