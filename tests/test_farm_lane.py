@@ -1,0 +1,62 @@
+"""What a frame is sent along with: what it is linked to, and how far away that is."""
+
+from contextlib import ExitStack, closing
+
+import pytest
+
+from render.farm.lane import LEAD, Lane
+from render.inputs import prepare
+from render.media.stills import encode_png
+from render.plan import Unit
+from render.store import Store
+
+
+@pytest.fixture
+def lane(video_job):
+    """Makes a lane of a unit, some of whose frames are painted: negatives of their contents."""
+    with ExitStack() as stack:
+
+        def make(unit, painted, *overrides):
+            job = video_job("input.cuts=[]", *overrides)
+            source = prepare(job).source
+            store = stack.enter_context(Store(job))
+            for frame in painted:
+                (content,) = source.read(range(frame, frame + 1))
+                negative = encode_png(255 - content.pixels, None)
+                store.commit(frame, f"frames/{frame:06}.png", negative, {})
+            return stack.enter_context(closing(Lane(job, unit, 0, source, store, ())))
+
+        yield make
+
+
+def test_frames_further_back_are_sent_with_their_distance_the_nearest_first(lane):
+    line = lane(Unit(0, 0, range(12), chained=True), range(8), "temporal.long_term=4")
+    task = line.next()
+    linked = [task.chain, *task.earlier]
+    assert task.frame.index == 8
+    assert [other.steps for other in linked] == [1, 2, 4]
+    assert len({other.content.tobytes() for other in linked}) == 3
+    assert all((other.result == 255 - other.content).all() for other in linked)
+
+
+def test_what_the_worker_has_is_sent_by_its_number(lane):
+    line = lane(Unit(0, 0, range(12), chained=True), range(8), "temporal.long_term=4")
+    task = line.next(held=[7, 4])
+    assert task.chain == 7
+    assert [getattr(other, "steps", other) for other in task.earlier] == [2, 4]
+
+
+def test_a_frame_that_is_led_is_sent_with_the_anchor_and_the_way_there(lane):
+    unit = Unit(1, 0, range(1, 5), chained=True, after=0, towards=5, bridge=4)
+    task = lane(unit, [0, 1, 5], "temporal.parallel=anchors").next()
+    assert task.frame.index == 2
+    anchor = task.bridge.anchor
+    assert (anchor.steps, len(anchor.between)) == (3, 2)
+    assert task.bridge.share == pytest.approx(LEAD / 4)
+
+
+def test_an_anchor_is_sent_with_the_frames_on_the_way_from_the_one_before(lane):
+    unit = Unit(0, 0, (0, 5, 9), chained=True, anchors=True)
+    task = lane(unit, [0], "temporal.parallel=anchors").next()
+    assert task.frame.index == 5
+    assert (task.chain.steps, len(task.between)) == (5, 4)
