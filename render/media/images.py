@@ -106,12 +106,11 @@ class ImageSource:
         except SourceError as error:
             raise FrameError(str(error), frame) from error
 
-    def planned_size(self, frame: int) -> tuple[int, int]:
-        """Likewise as the list has it, which touches no file; (0, 0) where it has none."""
-        return self._rendered(self.pictures[frame])
-
     def planned_sizes(self) -> Iterator[tuple[int, tuple[int, int]]]:
-        """Index and planned size of all pictures, in order."""
+        """Index and size of all pictures, in order, as the list has it, which touches no file.
+
+        The size is (0, 0) where it has none.
+        """
         return (
             (frame, self._rendered(p)) for frame, p in zip(self.frames, self.pictures, strict=True)
         )

@@ -113,12 +113,6 @@ def still_format(place: AnyPath) -> str:
         return FORMATS[image.format or ""]
 
 
-def still_exif(place: AnyPath) -> bytes:
-    """A picture's EXIF block, as `Still.exif`; errors as `still_size`."""
-    with _opened(place) as (image, _):
-        return kept_exif(image)
-
-
 def resize_still(still: Still, long_side: int | None, tallest: int | None = None) -> Still:
     """Scale a picture down to a long side and a height; never up.
 
