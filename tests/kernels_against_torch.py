@@ -88,14 +88,25 @@ def test_the_first_convolution_and_its_gradient(shape, relu):
 
 @pytest.mark.parametrize("channels", [64, 128, 256])
 def test_the_gradient_of_products_joins_another_behind_a_relu(channels):
-    x = last(draw(2, channels, 15, 20).relu())
-    x.requires_grad_()
-    onward, towards = draw(2, channels, 15, 20, seed=1), draw(2, channels, channels, seed=2)
-    same, products = with_products(x, 0.5, relu=True)
-    (expected,) = torch.autograd.grad([same, products], x, [last(onward.clone()), towards])
-    rows = [of.detach().permute(0, 2, 3, 1).flatten(1, 2).contiguous() for of in (x, onward)]
-    features.products_gradient(rows[0], towards + towards.mT, rows[1], 0.5)
-    close(rows[1], expected.permute(0, 2, 3, 1).flatten(1, 2), 1e-3)
+    shape = 2, channels, 15, 20
+    x, onward = (last(draw(*shape, seed=seed).to(HALF)) for seed in (0, 1))
+    x, towards = x.relu(), draw(2, channels, channels, seed=2).to(HALF)
+    wide = x.float().requires_grad_()
+    same, products = with_products(wide, 0.5, relu=True)
+    (expected,) = torch.autograd.grad(
+        [same, products], wide, [last(onward.float()), towards.float()]
+    )
+    rows = [of.permute(0, 2, 3, 1).flatten(1, 2) for of in (x, onward.clone())]
+    both = (towards.float() + towards.float().mT).to(HALF)
+    features.products_gradient(rows[0], both, rows[1], 0.5)
+    close(rows[1].float(), expected.permute(0, 2, 3, 1).flatten(1, 2), 4 * ROUNDING)
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_parts_of_products_are_summed(batch):
+    parts, rest = draw(batch, 7, 24, 24).to(HALF), draw(batch, 24, 24, seed=1).to(HALF)
+    close(features.summed(parts, None, 0.3), 0.3 * parts.float().sum(1))
+    close(features.summed(parts, rest, 0.3), 0.3 * (parts.float().sum(1) + rest.float()))
 
 
 def test_total_variation_and_its_gradient():
@@ -115,6 +126,20 @@ def test_differences_of_features(batch):
     close(sums, (a - b).float().square().sum((1, 2, 3)))
 
 
+def test_differences_from_one_for_all():
+    a, b = draw(3, 20, 20), draw(20, 20, seed=1)
+    sums, found = pixels.difference(a, b)
+    close(found, a - b)
+    close(sums, (a - b).square().sum((1, 2)))
+
+
+def test_every_sample_has_a_factor():
+    a, factors = last(draw(3, 5, 9, 11).to(HALF)), draw(3, 2, seed=1)[:, 0]
+    found = pixels.scaled(a, factors, 2.0)
+    assert found.stride() == a.stride()
+    close(found.float(), 2 * factors[:, None, None, None] * a.float(), ROUNDING)
+
+
 @pytest.mark.parametrize("batch", [1, 3])
 def test_bands_of_a_spectrum(batch):
     bands = Bands(12, 10, DEVICE)
@@ -126,10 +151,20 @@ def test_bands_of_a_spectrum(batch):
 
 @pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize("count", [1, 2, 4])
+def test_inner_products_with_what_is_held(batch, count):
+    rings = [draw(HISTORY + 1, batch, UNKNOWNS, seed=seed) for seed in (0, 1)]
+    these = draw(count, batch, UNKNOWNS, seed=2)
+    for some in (rings, rings[:1]):
+        found, expected = (by.dots(these, some, HISTORY) for by in (COMPILED, PLAIN))
+        assert found.shape == (batch, count, len(some), HISTORY)
+        close(found, expected, 1e-3)
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("count", [1, 2, 3])
 def test_inner_products(batch, count):
-    ring, these = draw(HISTORY + 1, batch, UNKNOWNS), draw(count, batch, UNKNOWNS, seed=1)
-    close(COMPILED.dots(these, ring, HISTORY), PLAIN.dots(these, ring, HISTORY), 1e-3)
-    close(COMPILED.inner(these[0], ring[0]), PLAIN.inner(these[0], ring[0]), 1e-3)
+    pairs = [[draw(batch, UNKNOWNS, seed=2 * n + k) for k in (0, 1)] for n in range(count)]
+    close(COMPILED.inner(*pairs), PLAIN.inner(*pairs), 1e-3)
 
 
 @pytest.mark.parametrize("batch", [1, 3])
@@ -150,12 +185,13 @@ def test_what_a_step_does_to_the_vectors():
         close(a, b)
     trial, fresh = found[0], draw(3, UNKNOWNS, seed=2)
     state = [draw(2, 3, UNKNOWNS, seed=seed).clamp(0, 1) for seed in (3, 4, 5, 6)]
-    slot, modest = torch.tensor([1, 0, 1], device=DEVICE), draw(3).exp()
+    slot, count = (torch.tensor(of, device=DEVICE) for of in ([1, 0, 1], [0, 3, 2]))
+    square = draw(3, seed=7).exp()
     after = []
     for by in (COMPILED, PLAIN):
         points, gradients, both, directions = deepcopy(state)
         by.accept(good, trial, fresh, points, gradients, both, (0, 1))
-        by.turn(good, fresh.clone(), both[1], good.float(), modest, directions)
+        by.turn(good, fresh.clone(), both[1], square, count, 0.01, directions)
         places = deepcopy(state[0])
         by.put(places, slot, fresh)
         after.append([points[0], gradients[0], both, directions[0], places])
@@ -165,16 +201,29 @@ def test_what_a_step_does_to_the_vectors():
 
 def test_which_trials_are_good():
     batch, nan, infinite = 40, float("nan"), float("inf")
-    fresh, slope, total, loss = (draw(batch, seed=seed) for seed in range(4))
-    fresh[1], total[2], total[3], slope[4] = nan, infinite, nan, 0.0
+    fresh, slope, square, loss = (draw(batch, seed=seed) for seed in range(4))
+    fresh[1], square[2], square[3], slope[4] = nan, infinite, nan, 0.0
     trials, stopped = torch.arange(batch, device=DEVICE) % 8, draw(batch, seed=4) > 1
     found = []
     for by in (compiled_algebra.Compiled(), algebra.Algebra()):
         state = loss.clone(), trials.clone(), draw(batch, seed=5).exp()
-        found.append([*by.judge(fresh, slope, total, *state, stopped), *state])
+        found.append([*by.judge(fresh, slope, square, *state, stopped), *state])
     for a, b in zip(*found, strict=True):
         close(a, b)
     assert all(decided.any() for decided in found[0][:2])
+
+
+def test_which_pairs_are_taken_in():
+    sy, yy = draw(40), 1e8 * draw(40, seed=1).exp()
+    sy[0], yy[1] = float("nan"), float("nan")
+    offered, count = draw(40, seed=2) > 0, torch.arange(40, device=DEVICE)
+    found = [
+        by.admit(sy, yy, offered, count, HISTORY)
+        for by in (compiled_algebra.Compiled(), algebra.Algebra())
+    ]
+    for a, b in zip(*found, strict=True):
+        assert torch.equal(a, b)
+    assert 0 < found[0][0].sum() < offered.sum()
 
 
 def curving(batch):

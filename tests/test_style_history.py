@@ -39,14 +39,15 @@ def filled(number, batch=2, history=6, bands=BANDS):
 def push(pairs, s, y):
     """Offer a pair of each problem."""
     pairs.push_and_solve(s, torch.stack((y, s)), torch.ones(len(s), dtype=torch.bool))
-    pairs.renew()
+    if pairs.pushed():
+        pairs.reweigh()
 
 
 def solve(pairs, gradient):
     """H·gradient, without taking anything in."""
     nothing = torch.full_like(gradient, torch.nan)
     nobody = torch.zeros(len(gradient), dtype=torch.bool)
-    return deepcopy(pairs).push_and_solve(nothing, torch.stack((nothing, gradient)), nobody)
+    return deepcopy(pairs).push_and_solve(nothing, torch.stack((nothing, gradient)), nobody)[0]
 
 
 @pytest.mark.parametrize("number", [1, FIRST - 1, FIRST, 2 * FIRST, 2 * FIRST + 3])

@@ -14,7 +14,7 @@ from render.bench.problem import SMALLEST, convolutions, operations, problem
 from render.bench.rival import Rival
 from render.bench.speed import pace, race
 from render.errors import EngineError
-from render.settle import keep_memory
+from render.settle import settle
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 SIZES = (256, 512, 1024)
@@ -111,7 +111,7 @@ def compare(settings: Settings, say: Callable[[str], None]) -> tuple[Machine, It
 
 def _rows(settings: Settings, device: torch.device, say: Callable[[str], None]) -> Iterator[Row]:
     precision = PRECISIONS.get(settings.precision) or fastest_precision(device)
-    keep_memory()  # as every process of a job does
+    settle(torch.get_num_threads(), gpu=device.type == "cuda")  # as every process of a job does
     network = convolutions()
     for size in settings.sizes:
         task = problem(network, size, device, precision)

@@ -35,10 +35,7 @@ class Rival:
         return self._process.submit(_pace, evaluations).result()
 
     def race(self, evaluations: int) -> list[tuple[float, float]]:
-        """The loss of each evaluation of a run of at least so many, and seconds from its beginning on.
-
-        Preparations are part of the run.
-        """
+        """The loss of each evaluation of a run of at least so many, and seconds from the first on."""
         return self._process.submit(_race, evaluations).result()
 
 
@@ -62,8 +59,9 @@ def _pace(evaluations: int) -> float:
 
 
 def _race(evaluations: int) -> list[tuple[float, float]]:
-    begin = time.perf_counter()
     run = ReferenceRun(_problem.reference().loss, _problem.canvas)
+    wait(_problem.canvas.device)
+    begin = time.perf_counter()
     run.evaluate(evaluations)
     moments = (moment - begin for moment in run.moments)
     return list(zip(run.losses, moments, strict=True))

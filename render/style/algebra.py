@@ -11,6 +11,8 @@ from torch import Tensor
 from render.style.kernels import kernels_work
 
 ARMIJO = 1e-4
+CURVATURE = 1e-8
+"""A pair (s, y) is taken in only if s·y > `CURVATURE` · y·y: then H is positive definite."""
 MAX_TRIALS = 8
 _LARGEST = 64
 """Pairs up to which a kernel has all inner products in hand."""
@@ -23,7 +25,7 @@ class Algebra:
         self,
         fresh: Tensor,
         slope: Tensor,
-        total: Tensor,
+        square: Tensor,
         loss: Tensor,
         trials: Tensor,
         length: Tensor,
@@ -34,14 +36,14 @@ class Algebra:
         Args:
             fresh: B, the loss of the trial.
             slope: B, gradient · displacement, which a loss must fall by a part of.
-            total: B, not finite where a number of the gradient is not.
+            square: B, of the gradient, not finite where a number of it is not.
             loss: B, of the best point; becomes the fresh one where that is good.
             trials: B, in a row that failed; counted here.
             length: B, of the step; becomes that of the next.
             stopped: B, bool: whose trials do not count.
         """
         lower = (fresh <= loss + ARMIJO * slope) & (slope < 0)
-        good = lower & total.isfinite() & ~stopped
+        good = lower & square.isfinite() & ~stopped
         exhausted = ~good & ~stopped & (trials + 1 >= MAX_TRIALS)
         # The minimum of the parabola through both losses.
         ratio = -0.5 * slope / (fresh - loss - slope)
@@ -54,14 +56,23 @@ class Algebra:
         torch.where(good, fresh, loss, out=loss)
         return good, exhausted
 
+    def admit(
+        self, sy: Tensor, yy: Tensor, offered: Tensor, count: Tensor, slots: int
+    ) -> tuple[Tensor, Tensor]:
+        """Which pairs (B, bool) are taken in, and their slots in the ring (B; the spare one without).
+
+        Args:
+            sy: B, s·y of the pairs that are offered.
+            yy: B, y·y.
+            offered: B, bool: of which problems there is one.
+            count: B, pairs taken in before.
+            slots: of the ring, without the spare one.
+        """
+        new = offered & (sy > CURVATURE * yy) & (sy > 0)
+        return new, torch.where(new, count % slots, slots)
+
     def solve(
-        self,
-        products: Tensor,
-        of_y: Tensor,
-        of_gradient: Tensor,
-        slot: Tensor,
-        new: Tensor,
-        count: Tensor,
+        self, products: Tensor, dots: Tensor, slot: Tensor, new: Tensor, count: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Take in the inner products of a pair, count it, and give γ (B) and c (B×2m).
 
@@ -69,12 +80,12 @@ class Algebra:
 
         Args:
             products: B×2m×2m, float64, of s, then y, with s, then P·y; changed in place.
-            of_y: B×2m, float64: those of the pair's y.
-            of_gradient: B×2m, float64: those of the gradient g.
+            dots: B×2×2m, float64: those of the pair's y, then of the gradient g.
             slot: B, where the pair lies, from 0 to m − 1.
             new: B, bool: whether there is one.
             count: B, pairs taken in; changed in place.
         """
+        of_y, of_gradient = dots.unbind(1)
         m = of_y.shape[1] // 2
         here = (torch.arange(2 * m, device=slot.device) == m + slot[:, None]) & new[:, None]
         rows = torch.where(here[:, :, None], of_y[:, None], products)

@@ -67,7 +67,8 @@ class Bands:
         return [self._back(self._weighed(spectrum.clone(), each), pictures) for each in weights]
 
     def _weighed(self, spectrum: Tensor, weights: Tensor) -> Tensor:
-        """Each number multiplied by the weight of its band, in place."""
+        """Each number multiplied by the weight of its band, and by what `_back` leaves out, in place."""
+        weights = weights / (self._size[0] * self._size[1])
         single = spectrum.dtype == torch.complex64 and spectrum.is_contiguous()
         if single and kernels_work(spectrum.device):
             from render.style.kernels.pixels import weigh  # noqa: PLC0415 - there may be no Triton
@@ -77,7 +78,8 @@ class Bands:
         return spectrum.mul_(weights[:, self._index][:, None])
 
     def _back(self, spectrum: Tensor, like: Tensor) -> Tensor:
-        pictures: Tensor = torch.fft.irfft2(spectrum, s=self._size)
+        """Pictures of a spectrum, not divided by their size, which would be a pass of its own."""
+        pictures: Tensor = torch.fft.irfft2(spectrum, s=self._size, norm="forward")
         return pictures.view(like.shape)
 
     def _spectrum(self, pictures: Tensor) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -9,8 +11,6 @@ from torch.nn import functional
 from render.style import algebra, vectors
 from render.style.bands import Bands
 
-CURVATURE = 1e-8
-"""A pair (s, y) is taken in only if s·y > `CURVATURE` · y·y: then H is positive definite."""
 FIRST = 4
 """Pairs after which the curvature of bands is looked at first."""
 AGAIN = 2
@@ -33,11 +33,11 @@ class Pairs:
     With displacements s and gradient changes y, H is built on γ·P, as plain L-BFGS is on γ alone.
     P, symmetric and positive definite, divides each band of frequency by a power of its curvature
     √(Σ|y|²/Σ|s|²), sums over that band and all pairs: the equilibration of Dauphin et al. (2015), for
-    bands instead of unknowns, from pairs that are there anyway. `renew` looks at it after the
+    bands instead of unknowns, from pairs that are there anyway. `reweigh` looks at it, after the
     first few, and again when their number has doubled, up to `LAST`.
 
-    `push_and_solve` changes what is here in place and decides nothing on the host, so that a CUDA
-    graph of it can be replayed.
+    `push_and_solve` and `reweigh` change what is here in place and decide nothing on the host, so that
+    CUDA graphs of them can be replayed.
 
     Attributes:
         history: m.
@@ -92,55 +92,54 @@ class Pairs:
         there = back <= self.count[:, None]
         return torch.stack((s, y), 2).where(there[:, :, None, None], 0.0)
 
-    def push_and_solve(self, s: Tensor, both: Tensor, offered: Tensor) -> Tensor:
-        """Take in the pairs with positive curvature and return H·gradient (B×N).
+    def push_and_solve(self, s: Tensor, both: Tensor, offered: Tensor) -> tuple[Tensor, Tensor]:
+        """Take in the pairs with positive curvature; return H·gradient (B×N) and |gradient|² (B).
 
-        `renew` is to be called as often.
+        `pushed` is to be called as often.
 
         Args:
             s: B×N.
             both: y, then the gradient: 2×B×N.
             offered: of which problems (B, bool) there is a pair; what the others have may be anything.
         """
-        m, y = self.history, both[0]
-        sy = self._vectors.inner(s, y)
-        new = offered & (sy > CURVATURE * self._vectors.inner(y, y)) & (sy > 0)
-        slot = torch.where(new, self.count % m, m)
+        self._filled = min(max(self._filled, self._pushes + 1), self.history)
+        y, gradient = both
+        sy, yy, square = self._vectors.inner((s, y), (y, y), (gradient, gradient))
+        new, slot = self._algebra.admit(sy, yy, offered, self.count, self.history)
         py, p_gradient = self._weigh(both, self._weights)
-        for ring, vector in ((self._s, s), (self._py, py)):
-            self._vectors.put(ring, slot, vector)
-        of_y, of_gradient = self._with_all(both).unbind(1)
-        scale, weights = self._algebra.solve(
-            self._products, of_y, of_gradient, slot, new, self.count
-        )
         rings = self._s, self._py
-        return self._vectors.combined(
+        for ring, vector in zip(rings, (s, py), strict=True):
+            self._vectors.put(ring, slot, vector)
+        dots = self._dots(both, rings).flatten(2)
+        scale, weights = self._algebra.solve(self._products, dots, slot, new, self.count)
+        newton = self._vectors.combined(
             rings, weights, self._filled, p_gradient, scale.to(p_gradient.dtype)
         )
+        return newton, square
 
-    def renew(self) -> None:
-        """Look at the curvature of bands anew, if that is due."""
+    def pushed(self) -> bool:
+        """Count what was pushed; whether it is time to `reweigh`."""
         self._pushes += 1
-        if self._bands is not None and self._pushes == self._next <= LAST:
-            self._reweigh(self._bands)
-            self._next *= AGAIN
-        self._filled = min(max(self._filled, self._pushes + 1), self.history)
+        if self._bands is None or self._pushes != self._next or self._next > LAST:
+            return False
+        self._next *= AGAIN
+        return True
 
-    def _with_all(self, vectors: Tensor) -> Tensor:
-        """Inner products (B×r×2m, float64) of r×B×N vectors with every s, then every P·y."""
-        return torch.cat([self._dots(vectors, ring) for ring in (self._s, self._py)], 2)
-
-    def _dots(self, vectors: Tensor, ring: Tensor) -> Tensor:
-        """Of r×B×N vectors with those in a ring's slots: B×r×m, float64; 0 with slots not in use."""
-        dots = self._vectors.dots(vectors, ring, self._filled)
-        return functional.pad(dots, (0, self.history - self._filled))
+    def _dots(self, vectors: Tensor, rings: Sequence[Tensor]) -> Tensor:
+        """Of r×B×N vectors with those in rings' slots: B×r×rings×m, float64; 0 if not in use."""
+        dots = self._vectors.dots(vectors, rings, self._filled)
+        missing = self.history - self._filled
+        return functional.pad(dots, (0, missing)) if missing else dots
 
     def _weigh(self, vectors: Tensor, weights: Tensor) -> Tensor:
         """Any number of B×N vectors, or one, with each band multiplied by its weight (B×bands)."""
         return vectors if self._bands is None else self._bands.weigh(vectors, weights)
 
-    def _reweigh(self, bands: Bands) -> None:
+    def reweigh(self) -> None:
         """Look at the curvature of each band anew and let P follow, a few slots at a time."""
+        bands = self._bands
+        if bands is None:
+            return
         slots = [
             slice(n, min(n + _AT_ONCE, self._filled)) for n in range(0, self._filled, _AT_ONCE)
         ]
@@ -161,6 +160,6 @@ class Pairs:
         of_y_with_py = self._products[:, m:, m:]
         for some in slots:
             y, self._py[some] = bands.weigh_each(self._py[some], [1 / old, self._weights / old])
-            lines = self._dots(y, self._py)[:, :, : some.stop]
+            lines = self._dots(y, [self._py])[:, :, 0, : some.stop]
             of_y_with_py[:, some, : some.stop] = lines
             of_y_with_py[:, : some.stop, some] = lines.mT

@@ -116,7 +116,8 @@ def minimize(
     trace = [search.loss.clone()]
     for evaluation in range(1, evaluations):
         run.step()
-        search.pairs.renew()
+        if search.pairs.pushed():
+            run.reweigh()
         trace.append(search.loss.clone())
         if tolerance > 0 and evaluation % WINDOW == 0:
             before = trace[evaluation - WINDOW]
@@ -180,6 +181,7 @@ class _Run:
     def __init__(self, search: _Search, device: torch.device) -> None:
         self.search = search
         self.step = repeatable(search.step, device)
+        self.reweigh = repeatable(search.pairs.reweigh, device)
         self._evaluate = repeatable(search.evaluate, device)
 
     def begin(self, start: Tensor, pairs: Tensor | None) -> None:
@@ -230,7 +232,7 @@ class _Search:
         if pairs is not None:
             self._given.copy_(pairs)
         for _ in range(self._given.shape[1]):
-            self.pairs.renew()
+            self.pairs.pushed()
 
     def evaluate(self) -> None:
         """Evaluate at the first points, and take in the curvature."""
@@ -238,11 +240,12 @@ class _Search:
         self.loss.copy_(loss)
         all_of_them = ~self.stopped
         self._accept(all_of_them, self.point.clone(), gradient)
-        newton = self.free.clone()
+        newton, (square,) = self.free.clone(), self._vectors.inner((self.free, self.free))
         for pair in self._given.unbind(1):
             self.change.copy_(pair[:, 1])
-            newton = self.pairs.push_and_solve(pair[:, 0].contiguous(), self._both, all_of_them)
-        self._turn(newton, all_of_them)
+            s = pair[:, 0].contiguous()
+            newton, square = self.pairs.push_and_solve(s, self._both, all_of_them)
+        self._turn(newton, square, all_of_them)
 
     def step(self) -> None:
         """Try one point for every problem; accept it or shorten that problem's step."""
@@ -250,31 +253,21 @@ class _Search:
             self.point, self.direction, self.step_length, self.bounds
         )
         loss, gradient = self.closure(trial)
+        slope, square = self._vectors.inner((self.gradient, displacement), (gradient, gradient))
         good, exhausted = self._algebra.judge(
-            loss,
-            self._vectors.inner(self.gradient, displacement),
-            gradient.sum(1),
-            self.loss,
-            self.trials,
-            self.step_length,
-            self.stopped,
+            loss, slope, square, self.loss, self.trials, self.step_length, self.stopped
         )
         self._accept(good, trial, gradient)
         self.pairs.forget(exhausted)
-        newton = self.pairs.push_and_solve(displacement, self._both, good)
-        self._turn(newton, good | exhausted)
+        newton, square = self.pairs.push_and_solve(displacement, self._both, good)
+        self._turn(newton, square, good | exhausted)
 
     def _accept(self, good: Tensor, trial: Tensor, gradient: Tensor) -> None:
         self._vectors.accept(
             good, trial, gradient, self._points, self._gradients, self._both, self.bounds
         )
 
-    def _turn(self, newton: Tensor, which: Tensor) -> None:
-        """Give problems (B, bool) a new direction: along −H·gradient, where curvature is known.
-
-        Else it is the steepest descent, of a modest length. `newton` is overwritten.
-        """
-        rms = (self._vectors.inner(self.free, self.free) / self.free.shape[1]).sqrt()
-        modest = self.first_step / rms.clamp_min(torch.finfo(rms.dtype).tiny)
-        known = (self.pairs.count > 0).to(rms)
-        self._vectors.turn(which, newton, self.free, known, modest, self._directions)
+    def _turn(self, newton: Tensor, square: Tensor, which: Tensor) -> None:
+        """Give problems (B, bool) a new direction; `newton` is overwritten."""
+        count, step = self.pairs.count, self.first_step
+        self._vectors.turn(which, newton, self.free, square, count, step, self._directions)

@@ -34,7 +34,7 @@ def with_gram(features: Tensor, *, relu: bool = False) -> tuple[Tensor, Tensor]:
 
 def gram_distance(matrix: Tensor, target: Tensor) -> Tensor:
     """Squared Frobenius distance Σ(G − A)² of B×C×C from C×C or B×C×C matrices; ibid., eq. 4."""
-    return _squares(matrix - target)
+    return squared_distance(matrix, target)
 
 
 def content_distance(features: Tensor, target: Tensor, guide: Tensor | None = None) -> Tensor:
@@ -42,20 +42,23 @@ def content_distance(features: Tensor, target: Tensor, guide: Tensor | None = No
     if guide is not None:
         difference = _wide(features - target)
         return (guide * difference).square().sum((1, 2, 3)) / features.shape[1]
-    if kernels_work(features.device) and _last(features) and _last(target):
-        squares: Tensor = _CompiledSquares.apply(features, target)
-    else:
-        squares = _squares(features - target)
-    return squares / features.shape[1:].numel()
+    return squared_distance(features, target) / features.shape[1:].numel()
 
 
-def _last(features: Tensor) -> bool:
-    return features.is_contiguous(memory_format=torch.channels_last)
+def squared_distance(numbers: Tensor, target: Tensor) -> Tensor:
+    """Sum of the squared differences of each sample (B) from a target, its own or one for all."""
+    single = numbers.dtype != torch.float64 and target.dtype == numbers.dtype
+    if single and kernels_work(numbers.device) and _alike(numbers, target):
+        return _CompiledSquares.apply(numbers, target)  # type: ignore[no-any-return]
+    return _Squares.apply(numbers - target)  # type: ignore[no-any-return]
 
 
-def _squares(numbers: Tensor) -> Tensor:
-    """Sum of squares of each sample (B)."""
-    return _Squares.apply(numbers)  # type: ignore[no-any-return]
+def _alike(numbers: Tensor, target: Tensor) -> bool:
+    """Whether both lie in memory in one order, without gaps."""
+    if numbers.is_contiguous():
+        return target.is_contiguous()
+    last = torch.channels_last
+    return numbers.is_contiguous(memory_format=last) and target.is_contiguous(memory_format=last)
 
 
 class _Squares(torch.autograd.Function):
@@ -75,21 +78,22 @@ class _Squares(torch.autograd.Function):
 
 
 class _CompiledSquares(torch.autograd.Function):
-    """Sum of the squared differences from a target of each sample (B), in one go."""
+    """See `squared_distance`; in one go each way."""
 
     @staticmethod
-    def forward(ctx: Any, features: Tensor, target: Tensor) -> Tensor:  # noqa: ANN401
+    def forward(ctx: Any, numbers: Tensor, target: Tensor) -> Tensor:  # noqa: ANN401
         from render.style.kernels.pixels import difference  # noqa: PLC0415 - there may be no Triton
 
-        squares, found = difference(features, target)
+        squares, found = difference(numbers, target)
         ctx.save_for_backward(found)
         return squares
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401
-        (found,) = ctx.saved_tensors
-        return found * (2 * gradient).to(found.dtype)[:, None, None, None], None
+        from render.style.kernels.pixels import scaled  # noqa: PLC0415
+
+        return scaled(ctx.saved_tensors[0], gradient, 2.0), None
 
 
 def spread(features: Tensor, guide: Tensor | None = None) -> Tensor:
@@ -122,7 +126,9 @@ class _CompiledVariation(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> Tensor:  # noqa: ANN401
-        return ctx.saved_tensors[0] * gradient[:, None, None, None]  # type: ignore[no-any-return]
+        from render.style.kernels.pixels import scaled  # noqa: PLC0415
+
+        return scaled(ctx.saved_tensors[0], gradient, 1.0)
 
 
 class _Variation(torch.autograd.Function):

@@ -22,7 +22,7 @@ its settings are made for. There it multiplies by 256, and pixels differ from ou
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Self
 
@@ -149,10 +149,14 @@ class Objective:
         self._weights = weights
         self._pull = pull
         self._fixed: Tensor | None = None
-        self._share: Tensor | None = None
+        # What is counted over all of the canvas.
+        whole = content.new_ones(len(content))
+        if weights.form == "neural-style":
+            whole *= vgg.unit**2
+        elif opaque is not None:
+            whole /= opaque.mean((1, 2, 3)).clamp_min(1e-6)  # clear surroundings change nothing
+        self._tv, self._temporal = (weight * whole for weight in (weights.tv, weights.temporal))
         if opaque is not None:
-            # Of what is counted over all of the canvas, so that clear surroundings change nothing.
-            self._share = opaque.mean((1, 2, 3)).clamp_min(1e-6)
             self._fixed = functional.max_pool2d(opaque, 2 * BAND + 1, 1, BAND) <= 0
         if pull is not None and pull.still is not None:
             self._fixed = pull.still if self._fixed is None else self._fixed | pull.still
@@ -193,7 +197,7 @@ class Objective:
         content = [(term.target, term.factor, term.guide) for term in self._content]
         style = [(term.factor, term.guide) for term in self._style]
         parts = [part for term in content + style for part in term]
-        return [*pull, self._fixed, self._share, *parts]
+        return [*pull, self._fixed, self._tv, self._temporal, *parts]
 
     def _shares(self, layers: Mapping[str, float]) -> dict[str, float]:
         total = sum(layers.values()) if self._weights.form == "normalized" else 1.0
@@ -223,7 +227,7 @@ class Objective:
             scale = torch.maximum(distance, _NEGLIGIBLE * target.size + tiny)
         else:
             # Twice 1/C for the squared 1/C of the matrices, twice for the mean over C² numbers.
-            scale = torch.full_like(target.size, float(features.shape[1]) ** 4)
+            scale = target.size.new_full((len(features),), float(features.shape[1]) ** 4)
         return _StyleTerm(name, target, self._weights.style * share * part / scale, where)
 
     def __call__(self, points: Tensor) -> tuple[Tensor, Tensor]:
@@ -231,18 +235,27 @@ class Objective:
         pixels = points.detach().view(self.shape).requires_grad_()
         with torch.enable_grad():
             loss = self.loss(pixels)
-            (gradient,) = torch.autograd.grad(loss.sum(), pixels)
+            (gradient,) = torch.autograd.grad(loss, pixels, torch.ones_like(loss))
         if self._fixed is not None:
             gradient = gradient.masked_fill(self._fixed, 0.0)
         return loss.detach(), gradient.reshape(points.shape)
 
     def loss(self, pixels: Tensor) -> Tensor:
         """The loss (B) of B×3×H×W pixels."""
-        return sum(self.terms(pixels).values(), pixels.new_zeros(()))
+        _, factors, distances = zip(*self._measured(pixels), strict=True)
+        return (torch.stack(factors) * torch.stack(distances)).sum(0)
 
     def terms(self, pixels: Tensor) -> dict[str, Tensor]:
         """The weighted parts of the loss (B each) by name: content, style, tv, temporal."""
-        style: list[Tensor] = []
+        terms: dict[str, Tensor] = {}
+        for name, factor, distance in self._measured(pixels):
+            part = factor * distance
+            terms[name] = terms[name] + part if name in terms else part
+        return terms
+
+    def _measured(self, pixels: Tensor) -> list[tuple[str, Tensor, Tensor]]:
+        """What there is of each term: its name, its factor, and the distance (B each)."""
+        style: list[tuple[str, Tensor, Tensor]] = []
 
         def watch(name: str, features: Tensor) -> Tensor:
             for term in self._style:
@@ -250,30 +263,27 @@ class Objective:
                     features, own = with_moments(
                         features, term.target.loss, term.guide, relu=name in self._masking
                     )
-                    style.append(term.factor * term.target.distance(own))
+                    style.append(("style", term.factor, term.target.distance(own)))
             return features
 
         features = self._vgg.features(pixels, watch, self._masking)
-        exact = self._weights.form == "neural-style"
-        share: Tensor | float = 1.0 if self._share is None or exact else self._share
-        terms = {
-            "content": _sum(
-                term.factor * content_distance(features[term.layer], term.target, term.guide)
-                for term in self._content
-            ),
-            "style": _sum(style),
-        }
-        if self._weights.tv > 0:
-            variation = (
-                self._vgg.unit**2 * summed_variation(pixels) if exact else total_variation(pixels)
+        measured = [
+            (
+                "content",
+                term.factor,
+                content_distance(features[term.layer], term.target, term.guide),
             )
-            terms["tv"] = self._weights.tv * variation / share
+            for term in self._content
+        ]
+        measured += style
+        if self._weights.tv > 0:
+            exact = self._weights.form == "neural-style"
+            variation = summed_variation(pixels) if exact else total_variation(pixels)
+            measured.append(("tv", self._tv, variation))
         if self._pull is not None and self._weights.temporal > 0:
             distance = masked_distance(pixels, self._pull.target, self._pull.mask)
-            terms["temporal"] = (
-                self._weights.temporal * (self._vgg.unit**2 if exact else 1) * distance / share
-            )
-        return terms
+            measured.append(("temporal", self._temporal, distance))
+        return measured
 
 
 def _parts(
@@ -295,7 +305,3 @@ def _guide(area: Tensor | None, features: Tensor) -> Tensor | None:
         return None
     wide = torch.float64 if features.dtype == torch.float64 else torch.float32
     return guide(area.to(wide), features.shape[-2], features.shape[-1])
-
-
-def _sum(terms: Iterable[Tensor]) -> Tensor:
-    return torch.stack(list(terms)).sum(0)

@@ -15,6 +15,8 @@ _PARTS, _PARTS_ON_GPU = 16, 64
 """Sums run over a sixteenth of the positions, which keeps all cores busy; over less on a GPU, too."""
 _PART = 256
 """But over no fewer positions than these."""
+_WIDTH = 64
+"""Channels of which a kernel of our own takes multiples."""
 
 
 def products(features: Tensor, scale: float = 1.0) -> Tensor:
@@ -55,7 +57,7 @@ class _Products(torch.autograd.Function):
         ctx.save_for_backward(features)
         ctx.scale, ctx.relu = scale, relu
         ctx.set_materialize_grads(False)
-        return features.view_as(features), _sums(_rows(features)).mul_(scale)
+        return features.view_as(features), _sums(_rows(features), scale)
 
     @staticmethod
     @once_differentiable
@@ -71,9 +73,10 @@ class _Products(torch.autograd.Function):
                 onward = torch.ops.aten.threshold_backward(onward, features, 0)
             return onward, None, None
         batch, channels, height, width = features.shape
-        both = (gradient + gradient.mT).to(features.dtype)
+        both = torch.empty_like(gradient, dtype=features.dtype)
+        torch.add(gradient, gradient.mT, out=both)
         rows = _rows(features)
-        if ctx.relu and _compiled(features):
+        if ctx.relu and channels % _WIDTH == 0 and _compiled(features):
             from render.style.kernels.features import products_gradient  # noqa: PLC0415
 
             total = torch.zeros_like(rows) if onward is None else _rows(onward)
@@ -89,23 +92,28 @@ class _Products(torch.autograd.Function):
 
 
 def _compiled(features: Tensor) -> bool:
-    """Whether a kernel of our own takes such features."""
-    half = features.dtype.itemsize == HALF and features.shape[1] % 64 == 0
-    return half and kernels_work(features.device)
+    """Whether kernels of our own take such features."""
+    return features.dtype.itemsize == HALF and kernels_work(features.device)
 
 
-def _sums(rows: Tensor) -> Tensor:
+def _sums(rows: Tensor, scale: float) -> Tensor:
+    """Of products of B×M×C rows, by `scale`."""
     wide = torch.promote_types(rows.dtype, torch.float32)
     batch, positions, channels = rows.shape
     parts = max(1, min(_PARTS_ON_GPU if rows.is_cuda else _PARTS, positions // _PART))
     even = positions // parts * parts
     part = rows[:, :even].reshape(batch * parts, even // parts, channels)
     total = torch.bmm(part.mT, part).view(batch, parts, channels, channels)
+    rest = rows[:, even:]
+    if _compiled(rows):
+        from render.style.kernels.features import summed  # noqa: PLC0415
+
+        return summed(total, torch.bmm(rest.mT, rest) if even < positions else None, scale)
     total = total.sum(1, dtype=wide)
     if even < positions:
-        rest = rows[:, even:].to(wide)
+        rest = rest.to(wide)
         total = torch.baddbmm(total, rest.mT, rest)
-    return total
+    return total.mul_(scale)
 
 
 def _rows(features: Tensor) -> Tensor:

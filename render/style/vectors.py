@@ -7,6 +7,8 @@ same, up to rounding.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -31,15 +33,16 @@ class Vectors:
         finally:
             torch.set_deterministic_debug_mode(mode)
 
-    def inner(self, a: Tensor, b: Tensor) -> Tensor:
-        """Inner products (B) of B×N vectors."""
-        return (a * b).sum(1)
+    def inner(self, *pairs: tuple[Tensor, Tensor]) -> Tensor:
+        """Inner products of some pairs of B×N vectors: pairs×B."""
+        return torch.stack([(a * b).sum(1) for a, b in pairs])
 
-    def dots(self, vectors: Tensor, ring: Tensor, filled: int) -> Tensor:
-        """Of one or two B×N vectors with the first in a ring (k×B×N): B×r×`filled`, float64."""
+    def dots(self, vectors: Tensor, rings: Sequence[Tensor], filled: int) -> Tensor:
+        """Of r×B×N vectors with the first in rings (k×B×N each): B×r×rings×`filled`, float64."""
         # In this order the long rows of both are read as they lie in memory.
-        these, those = (of.transpose(0, 1) for of in (vectors, ring[:filled]))
-        return torch.bmm(these, those.mT).double()
+        these = vectors.transpose(0, 1)
+        found = [torch.bmm(these, ring[:filled].transpose(0, 1).mT) for ring in rings]
+        return torch.stack(found, 2).double()
 
     def combined(
         self,
@@ -106,20 +109,25 @@ class Vectors:
         which: Tensor,
         newton: Tensor,
         free: Tensor,
-        known: Tensor,
-        modest: Tensor,
+        square: Tensor,
+        count: Tensor,
+        first_step: float,
         directions: Tensor,
     ) -> None:
-        """Give problems (B, bool) a new direction.
+        """Give problems (B, bool) a new direction: −H·gradient or, without a curvature, −gradient.
 
         Args:
             which: B, bool.
             newton: B×N, H·gradient; may be overwritten.
             free: the gradient without what is pressed, which does not move.
-            known: B, 1 where −newton is the direction; 0 where it is the steepest descent.
-            modest: B, the length of that.
+            square: B, its square.
+            count: B, pairs of curvature that are known.
+            first_step: root mean square of −gradient as a direction.
             directions: 2×B×N, the second place being for what nobody reads.
         """
+        known = (count > 0).to(square)
+        rms = (square / free.shape[1]).sqrt()
+        modest = first_step / rms.clamp_min(torch.finfo(rms.dtype).tiny)
         newton.masked_fill_(free == 0, 0.0).mul_(-known[:, None])
         newton.addcmul_(free, ((known - 1) * modest)[:, None])
         self.put(directions, (~which).long(), newton)

@@ -7,7 +7,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from render.style.algebra import ARMIJO, MAX_TRIALS, Algebra
+from render.style.algebra import ARMIJO, CURVATURE, MAX_TRIALS, Algebra
 
 _LANES = 32
 """Threads in a warp, for whose registers larger matrices are too much."""
@@ -20,7 +20,7 @@ class Compiled(Algebra):
         self,
         fresh: Tensor,
         slope: Tensor,
-        total: Tensor,
+        square: Tensor,
         loss: Tensor,
         trials: Tensor,
         length: Tensor,
@@ -29,48 +29,50 @@ class Compiled(Algebra):
         """See `Algebra`."""
         good, exhausted = torch.empty_like(stopped), torch.empty_like(stopped)
         _judge[(len(loss),)](
-            fresh, slope, total, loss, trials, length, stopped, good, exhausted,
+            fresh, slope, square, loss, trials, length, stopped, good, exhausted,
             ARMIJO, MAX_TRIALS, num_warps=1,
         )  # fmt: skip
         return good, exhausted
 
-    def solve(
-        self,
-        products: Tensor,
-        of_y: Tensor,
-        of_gradient: Tensor,
-        slot: Tensor,
-        new: Tensor,
-        count: Tensor,
+    def admit(
+        self, sy: Tensor, yy: Tensor, offered: Tensor, count: Tensor, slots: int
     ) -> tuple[Tensor, Tensor]:
         """See `Algebra`."""
-        batch, double = of_y.shape
+        new, slot = torch.empty_like(offered), torch.empty_like(count)
+        _admit[(len(count),)](sy, yy, offered, count, new, slot, slots, CURVATURE, num_warps=1)
+        return new, slot
+
+    def solve(
+        self, products: Tensor, dots: Tensor, slot: Tensor, new: Tensor, count: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """See `Algebra`."""
+        batch, _, double = dots.shape
         slots = double // 2
         wide = triton.next_power_of_2(slots)
-        scale = torch.empty(batch, device=of_y.device)
-        weights = torch.empty((batch, double), device=of_y.device)
+        scale = torch.empty(batch, device=dots.device)
+        weights = torch.empty((batch, double), device=dots.device)
         _solve[(batch,)](
-            products, of_y.contiguous(), of_gradient.contiguous(), slot, new, count, scale,
-            weights, slots, wide, num_warps=1 if wide <= _LANES else 4,
+            products, dots, slot, new, count, scale, weights, slots, wide,
+            num_warps=1 if wide <= _LANES else 4,
         )  # fmt: skip
         return scale, weights
 
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _judge(  # type: ignore[no-untyped-def] # noqa: ANN202
-    fresh, slope, total, loss, trials, length, stopped, good, exhausted,  # noqa: ANN001
+    fresh, slope, square, loss, trials, length, stopped, good, exhausted,  # noqa: ANN001
     ARMIJO: tl.constexpr, MOST: tl.constexpr,  # noqa: N803
 ):  # fmt: skip
     at = tl.program_id(0)
     new = tl.load(fresh + at)
     old = tl.load(loss + at)
     down = tl.load(slope + at)
-    whole = tl.load(total + at)
+    whole = tl.load(square + at)
     tried = tl.load(trials + at) + 1
     step = tl.load(length + at)
     going = tl.load(stopped + at).to(tl.int1) == 0
     lower = (new <= old + ARMIJO * down) & (down < 0)
-    yes = lower & (tl.abs(whole) < float("inf")) & going
+    yes = lower & (whole < float("inf")) & going
     last = (yes == 0) & going & (tried >= MOST)
     ratio = -0.5 * down / (new - old - down)
     ratio = tl.where(tl.abs(ratio) < float("inf"), ratio, 0.1)
@@ -84,15 +86,28 @@ def _judge(  # type: ignore[no-untyped-def] # noqa: ANN202
 
 
 @triton.jit  # type: ignore[untyped-decorator]
+def _admit(  # type: ignore[no-untyped-def] # noqa: ANN202
+    sy, yy, offered, count, new, slot,  # noqa: ANN001
+    SLOTS: tl.constexpr, CURVATURE: tl.constexpr,  # noqa: N803
+):  # fmt: skip
+    at = tl.program_id(0)
+    product = tl.load(sy + at)
+    enough = (product > CURVATURE * tl.load(yy + at)) & (product > 0)
+    yes = enough & (tl.load(offered + at) != 0)
+    tl.store(new + at, yes)
+    tl.store(slot + at, tl.where(yes, tl.load(count + at) % SLOTS, SLOTS))
+
+
+@triton.jit  # type: ignore[untyped-decorator]
 def _solve(  # type: ignore[no-untyped-def] # noqa: ANN202
-    products, of_y, of_gradient, slot, new, count, scale, weights,  # noqa: ANN001
+    products, dots, slot, new, count, scale, weights,  # noqa: ANN001
     SLOTS: tl.constexpr, WIDE: tl.constexpr,  # noqa: N803
 ):  # fmt: skip
     sample = tl.program_id(0)
     double = 2 * SLOTS
     products += sample * double * double
-    of_y += sample * double
-    of_gradient += sample * double
+    of_y = dots + sample * 2 * double
+    of_gradient = of_y + double
     weights += sample * double
     there = tl.where(tl.load(new + sample) != 0, 1, 0)
     at = tl.load(slot + sample)

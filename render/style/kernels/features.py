@@ -15,6 +15,7 @@ _GEOMETRY = ("height", "width", "positions")
 _ROWS = 128
 _COLUMNS = 128
 _DEEP = 64
+_FEW = 256
 
 
 def first(pixels: Tensor, kernel: Tensor, bias: Tensor, *, relu: bool) -> Tensor:
@@ -64,6 +65,17 @@ def first_gradient(of: Tensor, kernel: Tensor, features: Tensor | None) -> Tenso
         parts, pixels, height, width, positions, TAPS, 4 * _ROWS
     )
     return pixels
+
+
+def summed(parts: Tensor, rest: Tensor | None, scale: float) -> Tensor:
+    """The sum over parts (B×P×C×C), and of a rest (B×C×C), by `scale`: B×C×C, float32."""
+    batch, count, channels, _ = parts.shape
+    total = torch.empty((batch, channels, channels), device=parts.device)
+    number = channels * channels
+    _summed[(triton.cdiv(number, _FEW), batch)](
+        parts, parts if rest is None else rest, total, number, count, scale, rest is not None, _FEW
+    )
+    return total
 
 
 def products_gradient(features: Tensor, both: Tensor, onward: Tensor, scale: float) -> None:
@@ -170,6 +182,22 @@ def _collect(  # type: ignore[no-untyped-def] # noqa: ANN202
                 good = good & (r >= 0) & (r < height) & (c >= 0) & (c < width)
                 total += tl.load(plane + r * width + c, good, 0.0).to(tl.float32)
     tl.store(pixels + (sample * 3 + colour) * positions + at, total, there)
+
+
+@triton.jit(do_not_specialize=("count",))  # type: ignore[untyped-decorator]
+def _summed(  # type: ignore[no-untyped-def] # noqa: ANN202
+    parts, rest, total, number, count, scale, REST: tl.constexpr, BLOCK: tl.constexpr,  # noqa: ANN001, N803
+):  # fmt: skip
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    sample = tl.program_id(1).to(tl.int64)
+    there = at < number
+    found = tl.zeros((BLOCK,), tl.float32)
+    for part in range(count):
+        place = parts + (sample * count + part) * number + at
+        found += tl.load(place, there, 0.0).to(tl.float32)
+    if REST:
+        found += tl.load(rest + sample * number + at, there, 0.0).to(tl.float32)
+    tl.store(total + sample * number + at, found * scale, there)
 
 
 @triton.jit(do_not_specialize=_GEOMETRY)  # type: ignore[untyped-decorator]

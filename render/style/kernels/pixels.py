@@ -38,13 +38,30 @@ def variation(pixels: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def difference(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """Sums of (a − b)² of each sample (B), float32, and a − b; both B×C×H×W, channels-last."""
+    """Sums of (a − b)² of each sample (B), float32, and a − b; both lie in memory alike.
+
+    Args:
+        a: B×….
+        b: of the same shape, or one for all samples.
+    """
     batch, number = a.shape[0], a[0].numel()
     blocks = triton.cdiv(number, _BLOCK)
     sums = torch.empty((batch, blocks), device=a.device)
     found = torch.empty_like(a)
-    _difference[(blocks, batch)](a, b, found, sums, number, blocks, _BLOCK)
+    own = b.numel() == a.numel()
+    _difference[(blocks, batch)](a, b, found, sums, number, blocks, own, _BLOCK)
     return sums.sum(1), found
+
+
+def scaled(numbers: Tensor, factors: Tensor, times: float) -> Tensor:
+    """Numbers (B×…) by their sample's factor (B), by `times`; they lie in memory as they were."""
+    batch, number = numbers.shape[0], numbers[0].numel()
+    found = torch.empty_like(numbers)
+    stride = factors.stride(0)
+    _scaled[(triton.cdiv(number, _BLOCK), batch)](
+        numbers, factors, found, number, stride, times, _BLOCK
+    )
+    return found
 
 
 def weigh(spectrum: Tensor, index: Tensor, weights: Tensor) -> None:
@@ -66,19 +83,33 @@ def weigh(spectrum: Tensor, index: Tensor, weights: Tensor) -> None:
 
 @triton.jit(do_not_specialize=("blocks",))  # type: ignore[untyped-decorator]
 def _difference(  # type: ignore[no-untyped-def] # noqa: ANN202
-    a, b, found, sums, number, blocks, BLOCK: tl.constexpr,  # noqa: ANN001, N803
+    a, b, found, sums, number, blocks, OWN: tl.constexpr, BLOCK: tl.constexpr,  # noqa: ANN001, N803
 ):  # fmt: skip
     at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     sample = tl.program_id(1).to(tl.int64)
     there = at < number
     place = sample * number + at
-    gap = tl.load(a + place, there, 0.0).to(tl.float32) - tl.load(b + place, there, 0.0).to(
+    other = place if OWN else at
+    gap = tl.load(a + place, there, 0.0).to(tl.float32) - tl.load(b + other, there, 0.0).to(
         tl.float32
     )
     gap = gap.to(found.dtype.element_ty)
     tl.store(found + place, gap, there)
     wide = gap.to(tl.float32)
     tl.store(sums + sample * blocks + tl.program_id(0), tl.sum(wide * wide, 0))
+
+
+@triton.jit(do_not_specialize=("stride",))  # type: ignore[untyped-decorator]
+def _scaled(  # type: ignore[no-untyped-def] # noqa: ANN202
+    numbers, factors, found, number, stride, times, BLOCK: tl.constexpr,  # noqa: ANN001, N803
+):  # fmt: skip
+    at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    sample = tl.program_id(1).to(tl.int64)
+    there = at < number
+    place = sample * number + at
+    value = tl.load(numbers + place, there, 0.0).to(tl.float32)
+    value *= times * tl.load(factors + sample * stride).to(tl.float32)
+    tl.store(found + place, value.to(found.dtype.element_ty), there)
 
 
 @triton.jit(do_not_specialize=("channels", "batch", "bands"))  # type: ignore[untyped-decorator]

@@ -5,6 +5,8 @@ Sums are taken in a fixed number of parts, whatever the GPU, and so come out the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import triton
 import triton.language as tl
@@ -17,6 +19,7 @@ _BATCH = ("batch", "strips")
 """What is not worth compiling once more for; whether the length of vectors is even is."""
 _PARTS = 512
 """Parts of sums: enough for all multiprocessors to have several."""
+_TINY = tl.constexpr(torch.finfo(torch.float32).tiny)
 _TILE = 4096
 """Numbers of a ring that a program has in hand at once."""
 
@@ -29,13 +32,20 @@ class Compiled(Vectors):
         batch, number = vectors.shape
         _put[_grid(vectors)](places, slot, vectors, number, batch, _BLOCK)
 
-    def inner(self, a: Tensor, b: Tensor) -> Tensor:
-        """See `Vectors`."""
-        return self.dots(a[None], b[None], 1)[:, 0, 0].to(a.dtype)
+    def inner(self, *pairs: tuple[Tensor, Tensor]) -> Tensor:
+        """See `Vectors`; of three pairs at most."""
+        one = pairs[0][0]
+        batch, number = one.shape
+        parts = one.new_empty(len(pairs), batch, _PARTS)
+        blocks = triton.cdiv(triton.cdiv(number, _BLOCK), _PARTS)
+        flat = [vector for pair in pairs for vector in pair] + [one] * (6 - 2 * len(pairs))
+        _inner[(_PARTS, batch)](*flat, parts, number, batch, blocks, len(pairs), _PARTS, _BLOCK)
+        return parts.sum(2)
 
-    def dots(self, vectors: Tensor, ring: Tensor, filled: int) -> Tensor:
-        """See `Vectors`."""
-        return torch.cat([_dots_of_two(some, ring, filled) for some in torch.split(vectors, 2)], 1)
+    def dots(self, vectors: Tensor, rings: Sequence[Tensor], filled: int) -> Tensor:
+        """See `Vectors`; with two rings at most."""
+        some = [_dots_of_two(two, rings, filled) for two in torch.split(vectors, 2)]
+        return some[0] if len(some) == 1 else torch.cat(some, 1)
 
     def combined(
         self,
@@ -85,23 +95,29 @@ class Compiled(Vectors):
         which: Tensor,
         newton: Tensor,
         free: Tensor,
-        known: Tensor,
-        modest: Tensor,
+        square: Tensor,
+        count: Tensor,
+        first_step: float,
         directions: Tensor,
     ) -> None:
         """See `Vectors`."""
-        _turn[_grid(free)](which, newton, free, known, modest, directions, free.shape[1], _BLOCK)
+        number = free.shape[1]
+        _turn[_grid(free)](
+            which, newton, free, square, count, directions, number, first_step, _BLOCK
+        )
 
 
-def _dots_of_two(vectors: Tensor, ring: Tensor, filled: int) -> Tensor:
+def _dots_of_two(vectors: Tensor, rings: Sequence[Tensor], filled: int) -> Tensor:
     """See `dots`; of one or two vectors."""
     count, batch, number = vectors.shape
-    parts = vectors.new_empty(_PARTS, batch, count, filled)
+    parts = vectors.new_empty(batch, count, len(rings), filled, _PARTS)
     wide = triton.next_power_of_2(filled)
     strip = max(16, min(1024, _TILE // wide))
     strips = triton.cdiv(triton.cdiv(number, strip), _PARTS)
-    _dots[(_PARTS, batch)](vectors, ring, parts, number, batch, strips, count, filled, wide, strip)
-    return parts.sum(0, dtype=torch.float64)
+    _dots[(_PARTS, batch, len(rings))](
+        vectors, rings[0], rings[-1], parts, number, batch, strips, count, filled, wide, strip
+    )
+    return parts.sum(4, dtype=torch.float64)
 
 
 def _grid(vectors: Tensor) -> tuple[int, int]:
@@ -110,12 +126,42 @@ def _grid(vectors: Tensor) -> tuple[int, int]:
 
 
 @triton.jit(do_not_specialize=_BATCH)  # type: ignore[untyped-decorator]
+def _inner(  # type: ignore[no-untyped-def] # noqa: ANN202
+    a, b, c, d, e, f, parts, number, batch, strips,  # noqa: ANN001
+    PAIRS: tl.constexpr, PARTS: tl.constexpr, BLOCK: tl.constexpr,  # noqa: N803
+):  # fmt: skip
+    part = tl.program_id(0)
+    sample = tl.program_id(1).to(tl.int64)
+    first = tl.zeros((BLOCK,), tl.float32)
+    second = tl.zeros((BLOCK,), tl.float32)
+    third = tl.zeros((BLOCK,), tl.float32)
+    for strip in range(strips):
+        at = (part * strips + strip) * BLOCK + tl.arange(0, BLOCK)
+        there = at < number
+        place = sample * number + at
+        first += tl.load(a + place, there, 0.0) * tl.load(b + place, there, 0.0)
+        if PAIRS > 1:
+            second += tl.load(c + place, there, 0.0) * tl.load(d + place, there, 0.0)
+        if PAIRS > 2:
+            third += tl.load(e + place, there, 0.0) * tl.load(f + place, there, 0.0)
+    to = parts + sample * PARTS + part
+    tl.store(to, tl.sum(first, 0))
+    if PAIRS > 1:
+        tl.store(to + batch * PARTS, tl.sum(second, 0))
+    if PAIRS > 2:
+        tl.store(to + 2 * batch * PARTS, tl.sum(third, 0))
+
+
+@triton.jit(do_not_specialize=_BATCH)  # type: ignore[untyped-decorator]
 def _dots(  # type: ignore[no-untyped-def] # noqa: ANN202
-    vectors, ring, parts, number, batch, strips,  # noqa: ANN001
+    vectors, ring, other, parts, number, batch, strips,  # noqa: ANN001
     COUNT: tl.constexpr, SLOTS: tl.constexpr, WIDE: tl.constexpr, STRIP: tl.constexpr,  # noqa: N803
 ):  # fmt: skip
     part = tl.program_id(0)
     sample = tl.program_id(1).to(tl.int64)
+    which = tl.program_id(2)
+    if which == 1:
+        ring = other
     slot = tl.arange(0, WIDE)
     used = (slot < SLOTS)[:, None]
     rows = (slot.to(tl.int64) * batch + sample)[:, None] * number
@@ -129,10 +175,12 @@ def _dots(  # type: ignore[no-untyped-def] # noqa: ANN202
         if COUNT == 2:
             place = (batch + sample) * number + at
             second += held * tl.load(vectors + place, there, 0.0)[None, :]
-    to = parts + ((part * batch + sample) * COUNT) * SLOTS + slot
+    rings = tl.num_programs(2)
+    to = parts + ((sample * COUNT * rings + which) * SLOTS + slot) * tl.num_programs(0) + part
     tl.store(to, tl.sum(first, 1), slot < SLOTS)
     if COUNT == 2:
-        tl.store(to + SLOTS, tl.sum(second, 1), slot < SLOTS)
+        beside = rings * SLOTS * tl.num_programs(0)
+        tl.store(to + beside, tl.sum(second, 1), slot < SLOTS)
 
 
 @triton.jit(do_not_specialize=_BATCH)  # type: ignore[untyped-decorator]
@@ -198,14 +246,16 @@ def _accept(  # type: ignore[no-untyped-def] # noqa: ANN202
 
 @triton.jit(do_not_specialize=_BATCH)  # type: ignore[untyped-decorator]
 def _turn(  # type: ignore[no-untyped-def] # noqa: ANN202
-    which, newton, free, known, modest, to, number, BLOCK: tl.constexpr,  # noqa: ANN001, N803
+    which, newton, free, square, count, to, number, first_step, BLOCK: tl.constexpr,  # noqa: ANN001, N803
 ):  # fmt: skip
     at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     sample = tl.program_id(1).to(tl.int64)
     there = at < tl.where(tl.load(which + sample) != 0, number, 0)
     place = sample * number + at
-    share = tl.load(known + sample)
     open_ = tl.load(free + place, there, 0.0)
-    found = tl.where(open_ == 0, 0.0, -share * tl.load(newton + place, there, 0.0))
-    found += (share - 1) * tl.load(modest + sample) * open_
+    if tl.load(count + sample) > 0:
+        found = tl.where(open_ == 0, 0.0, -tl.load(newton + place, there, 0.0))
+    else:
+        rms = tl.sqrt_rn(tl.load(square + sample) / number)
+        found = -open_ * (first_step / tl.maximum(rms, _TINY))
     tl.store(to + place, found, there)
