@@ -39,8 +39,8 @@ def filled(number, batch=2, history=6, bands=BANDS):
 def push(pairs, s, y):
     """Offer a pair of each problem."""
     pairs.push_and_solve(s, torch.stack((y, s)), torch.ones(len(s), dtype=torch.bool))
-    if pairs.pushed():
-        pairs.reweigh()
+    if slots := pairs.pushed():
+        pairs.reweigh(slots)
 
 
 def solve(pairs, gradient):

@@ -22,7 +22,7 @@ _LEAST_SECONDS = 3.0
 BUDGETS = tuple(round(10 * 2 ** (step / 4)) for step in range(25))
 """Evaluations that the engine is given in turn, from 10 in steps of a fifth or so, until it reaches the
 reference's loss, or is the slower one."""
-NARROWED = 2
+NARROWED = 3
 """Budgets tried between the last that fell short and the first that did not, each half way."""
 _FIRST_PICTURES = 40, 40, 40
 """Evaluations of those before the one that is timed: a GPU records what it has done twice."""

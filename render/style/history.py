@@ -117,13 +117,17 @@ class Pairs:
         )
         return newton, square
 
-    def pushed(self) -> bool:
-        """Count what was pushed; whether it is time to `reweigh`."""
+    def pushed(self) -> int:
+        """Count what was pushed.
+
+        Returns:
+            in how many slots to `reweigh` what is there, as it is time to; else 0.
+        """
         self._pushes += 1
         if self._bands is None or self._pushes != self._next or self._next > LAST:
-            return False
+            return 0
         self._next *= AGAIN
-        return True
+        return min(self._pushes, self.history)
 
     def _dots(self, vectors: Tensor, rings: Sequence[Tensor]) -> Tensor:
         """Of r×B×N vectors with those in rings' slots: B×r×rings×m, float64; 0 if not in use."""
@@ -135,20 +139,18 @@ class Pairs:
         """Any number of B×N vectors, or one, with each band multiplied by its weight (B×bands)."""
         return vectors if self._bands is None else self._bands.weigh(vectors, weights)
 
-    def reweigh(self) -> None:
-        """Look at the curvature of each band anew and let P follow, a few slots at a time."""
+    def reweigh(self, slots: int) -> None:
+        """Look at the curvature of each band anew and let P follow, in the first slots of the rings."""
         bands = self._bands
         if bands is None:
             return
-        slots = [
-            slice(n, min(n + _AT_ONCE, self._filled)) for n in range(0, self._filled, _AT_ONCE)
-        ]
+        parts = [slice(n, min(n + _AT_ONCE, slots)) for n in range(0, slots, _AT_ONCE)]
         of_s, of_y = (
-            torch.cat([bands.energy(ring[some]) for some in slots]) for ring in (self._s, self._py)
+            torch.cat([bands.energy(ring[some]) for some in parts]) for ring in (self._s, self._py)
         )
         of_y = of_y / self._weights.square()
         size = of_y.sum(2, keepdim=True)  # every pair counts the same
-        used = torch.arange(self._filled, device=size.device)[:, None] < self.count
+        used = torch.arange(slots, device=size.device)[:, None] < self.count
         seen = used[..., None] & (size > 0)
         of_s, of_y = (torch.where(seen, of / size, 0.0).sum(0) for of in (of_s, of_y))
         known = (of_s > 0) & (of_y > 0)
@@ -158,8 +160,8 @@ class Pairs:
         self._weights.copy_(torch.where(known, (-DAMPING * curvature).exp(), old))
         m = self.history
         of_y_with_py = self._products[:, m:, m:]
-        for some in slots:
+        for some in parts:
             y, self._py[some] = bands.weigh_each(self._py[some], [1 / old, self._weights / old])
-            lines = self._dots(y, [self._py])[:, :, 0, : some.stop]
+            lines = self._vectors.dots(y, [self._py], slots)[:, :, 0, : some.stop]
             of_y_with_py[:, some, : some.stop] = lines
             of_y_with_py[:, : some.stop, some] = lines.mT

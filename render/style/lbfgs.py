@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Protocol, Self, runtime_checkable
 
 import torch
@@ -116,8 +117,8 @@ def minimize(
     trace = [search.loss.clone()]
     for evaluation in range(1, evaluations):
         run.step()
-        if search.pairs.pushed():
-            run.reweigh()
+        if slots := search.pairs.pushed():
+            run.reweigh(slots)
         trace.append(search.loss.clone())
         if tolerance > 0 and evaluation % WINDOW == 0:
             before = trace[evaluation - WINDOW]
@@ -181,8 +182,14 @@ class _Run:
     def __init__(self, search: _Search, device: torch.device) -> None:
         self.search = search
         self.step = repeatable(search.step, device)
-        self.reweigh = repeatable(search.pairs.reweigh, device)
         self._evaluate = repeatable(search.evaluate, device)
+        self._reweigh = lru_cache(
+            lambda slots: repeatable(partial(search.pairs.reweigh, slots), device)
+        )
+
+    def reweigh(self, slots: int) -> None:
+        """See `Pairs.reweigh`."""
+        self._reweigh(slots)()
 
     def begin(self, start: Tensor, pairs: Tensor | None) -> None:
         """Make the first evaluation, with curvature to begin with, if there is any."""

@@ -13,8 +13,9 @@ units take."""
 _GEOMETRY = ("height", "width", "positions")
 """What differs from size to size, for each of which Triton would else compile once more."""
 _ROWS = 128
-_COLUMNS = 128
-_DEEP = 64
+_SIDE, _COLUMNS = 64, 128
+"""Positions, and channels, of a gradient of products that are in hand at once; with twice as many
+positions the deeper layers took half as long again."""
 _FEW = 256
 
 
@@ -89,18 +90,10 @@ def products_gradient(features: Tensor, both: Tensor, onward: Tensor, scale: flo
     """
     batch, positions, channels = features.shape
     columns = min(_COLUMNS, channels)
-    grid = triton.cdiv(positions, _ROWS) * (channels // columns), batch
+    deep = channels if channels <= _COLUMNS else _SIDE
+    grid = triton.cdiv(positions, _SIDE) * (channels // columns), batch
     _products_gradient[grid](
-        features,
-        both,
-        onward,
-        positions,
-        scale,
-        channels,
-        _ROWS,
-        columns,
-        min(_DEEP, channels),
-        num_warps=4 if channels < _COLUMNS else 8,
+        features, both, onward, positions, scale, channels, _SIDE, columns, deep
     )
 
 
@@ -211,13 +204,19 @@ def _products_gradient(  # type: ignore[no-untyped-def] # noqa: ANN202
     there = (at < positions)[:, None]
     column = part * COLUMNS + tl.arange(0, COLUMNS)
     rows = (sample * positions + at)[:, None] * CHANNELS
-    total = tl.zeros((ROWS, COLUMNS), tl.float32)
-    for begin in range(0, CHANNELS, DEEP):
-        deep = begin + tl.arange(0, DEEP)
-        seen = tl.load(features + rows + deep[None, :], there, 0.0)
-        weights = tl.load(both + (sample * CHANNELS + deep)[:, None] * CHANNELS + column[None, :])
-        total = tl.dot(seen, weights, total)
-    own = tl.load(features + rows + column[None, :], there, 0.0)
     before = tl.load(onward + rows + column[None, :], there, 0.0)
+    if DEEP == CHANNELS:
+        deep = tl.arange(0, CHANNELS)
+        own = tl.load(features + rows + deep[None, :], there, 0.0)
+        weights = tl.load(both + (sample * CHANNELS + deep)[:, None] * CHANNELS + column[None, :])
+        total = tl.dot(own, weights)
+    else:
+        total = tl.zeros((ROWS, COLUMNS), tl.float32)
+        for begin in range(0, CHANNELS, DEEP):
+            deep = begin + tl.arange(0, DEEP)
+            seen = tl.load(features + rows + deep[None, :], there, 0.0)
+            place = (sample * CHANNELS + deep)[:, None] * CHANNELS + column[None, :]
+            total = tl.dot(seen, tl.load(both + place), total)
+        own = tl.load(features + rows + column[None, :], there, 0.0)
     total = tl.where(own > 0, before.to(tl.float32) + scale * total, 0.0)
     tl.store(onward + rows + column[None, :], total.to(before.dtype), there)
