@@ -22,7 +22,7 @@ its settings are made for. There it multiplies by 256, and pixels differ from ou
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Self
 
@@ -145,12 +145,9 @@ class Objective:
         opaque: Tensor | None = None,
     ) -> None:
         self.shape = content.shape
-        self._vgg = vgg
-        self._weights = weights
-        self._pull = pull
+        self._vgg, self._weights, self._pull = vgg, weights, pull
         self._fixed: Tensor | None = None
-        # What is counted over all of the canvas.
-        whole = content.new_ones(len(content))
+        whole = content.new_ones(len(content))  # for what is counted over all of the canvas
         if weights.form == "neural-style":
             whole *= vgg.unit**2
         elif opaque is not None:
@@ -171,7 +168,6 @@ class Objective:
                 for region, area, part in _parts(style, content, opaque)
                 for name, share in self._shares(weights.style_layers).items()
             ]
-
         self._masking = frozenset(
             term.layer
             for term in self._style
@@ -253,8 +249,8 @@ class Objective:
             terms[name] = terms[name] + part if name in terms else part
         return terms
 
-    def _measured(self, pixels: Tensor) -> list[tuple[str, Tensor, Tensor]]:
-        """What there is of each term: its name, its factor, and the distance (B each)."""
+    def _measured(self, pixels: Tensor) -> Iterator[tuple[str, Tensor, Tensor]]:
+        """Name, factor and distance (B each) of what the loss is made of."""
         style: list[tuple[str, Tensor, Tensor]] = []
 
         def watch(name: str, features: Tensor) -> Tensor:
@@ -267,23 +263,20 @@ class Objective:
             return features
 
         features = self._vgg.features(pixels, watch, self._masking)
-        measured = [
-            (
-                "content",
-                term.factor,
-                content_distance(features[term.layer], term.target, term.guide),
-            )
-            for term in self._content
-        ]
-        measured += style
+        for term in self._content:
+            distance = content_distance(features[term.layer], term.target, term.guide)
+            yield "content", term.factor, distance
+        yield from style
         if self._weights.tv > 0:
             exact = self._weights.form == "neural-style"
             variation = summed_variation(pixels) if exact else total_variation(pixels)
-            measured.append(("tv", self._tv, variation))
+            yield "tv", self._tv, variation
         if self._pull is not None and self._weights.temporal > 0:
-            distance = masked_distance(pixels, self._pull.target, self._pull.mask)
-            measured.append(("temporal", self._temporal, distance))
-        return measured
+            yield (
+                "temporal",
+                self._temporal,
+                masked_distance(pixels, self._pull.target, self._pull.mask),
+            )
 
 
 def _parts(
