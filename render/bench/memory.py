@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from render.bench.problem import Problem, convolutions
 from render.bench.reference import HISTORY, Reference, ReferenceRun
-from render.settle import keep_memory
+from render.settle import settle
 from render.style.stylizer import MARGIN
 from render.style.vgg import Convolutions
 
@@ -66,7 +66,7 @@ def _noise(
 
 
 def _ours(task: Problem) -> None:
-    keep_memory()
+    settle(torch.get_num_threads(), gpu=task.canvas.is_cuda)
     task.stylizer().stylize(task.content, evaluations=_EVALUATIONS)
 
 

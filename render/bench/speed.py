@@ -24,8 +24,8 @@ BUDGETS = tuple(round(10 * 2 ** (step / 4)) for step in range(25))
 reference's loss, or is the slower one."""
 NARROWED = 3
 """Budgets tried between the last that fell short and the first that did not, each half way."""
-_FIRST_PICTURES = 40, 40, 40
-"""Evaluations of those before the one that is timed: a GPU records what it has done twice."""
+_FIRST_PICTURES = {"cpu": (10,), "cuda": (40, 40, 40)}
+"""Evaluations of those before the one that is timed, by device: a GPU records what it has done twice."""
 REACHED = 1.001
 """Times a loss, what counts as having reached it."""
 
@@ -123,7 +123,7 @@ def race(problem: Problem, rival: Rival, evaluations: int) -> Race:
         with torch.no_grad():
             return reference.loss(painted.canvas).item() <= REACHED * goal, seconds
 
-    for first in _FIRST_PICTURES:
+    for first in _FIRST_PICTURES[device.type]:
         try_budget(first)
     budget, seconds = _smallest(try_budget, taken) or (None, None)
     return Race(goal, made, taken, budget, seconds)
