@@ -11,6 +11,7 @@ os.environ.pop("RAY_ADDRESS", None)
 # Tests run in several processes, each with a Ray of its own: jobs find theirs by a file in this folder.
 os.environ["RAY_TMPDIR"] = f"/tmp/ray-tests-{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
 
+import atexit
 import itertools
 import socket
 import subprocess
@@ -76,9 +77,12 @@ def free_port():
         return server.getsockname()[1]
 
 
-# Ray's workers inherit where the object storage of the tests is, though it starts later than they do.
-STORAGE_PORT = free_port()
-os.environ["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{STORAGE_PORT}"
+# Ray's workers inherit where the object storage of the tests is, though it starts later than they do:
+# held from here on, or one of their many connections takes the port in the meantime.
+STORAGE_DOOR = socket.socket()
+STORAGE_DOOR.bind(("127.0.0.1", 0))
+atexit.register(STORAGE_DOOR.close)
+os.environ["AWS_ENDPOINT_URL"] = "http://{}:{}".format(*STORAGE_DOOR.getsockname())
 os.environ["AWS_ACCESS_KEY_ID"] = os.environ["AWS_SECRET_ACCESS_KEY"] = "test"
 os.environ["AWS_DEFAULT_REGION"] = "us-east-1"
 
@@ -129,7 +133,7 @@ def object_storage():
     """An S3 server that fails when it is told to."""
     port = free_port()
     process = start_moto(port)
-    with Misbehaving(STORAGE_PORT, port) as server:
+    with Misbehaving(STORAGE_DOOR, port) as server:
         yield server
         server.shutdown()
     process.kill()

@@ -27,8 +27,12 @@ class Misbehaving(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, port, behind):
-        super().__init__(("127.0.0.1", port), _Handler)
+    def __init__(self, door, behind):
+        """Listen on a socket that is bound already; hand requests on to the port `behind`."""
+        super().__init__(door.getsockname(), _Handler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = door
+        self.server_activate()
         self.behind = behind
         self._lock = Lock()
         self.behave()
