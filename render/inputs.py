@@ -13,7 +13,8 @@ from render.media.images import ImageSource
 from render.media.manifest import Manifest
 from render.media.names import check_output_names
 from render.media.source import MovingSource, open_source
-from render.plan import Plan, plan_units
+from render.plan import Plan
+from render.planner import plan_units
 from render.spec.job import Job
 from render.spec.media import VideoInput
 from render.store import LIST, Store, store_folder

@@ -30,7 +30,8 @@ from render.media.source import MovingSource
 from render.media.stills import encode_png
 from render.pipeline import Summary
 from render.pixels import Pixels
-from render.plan import Plan, plan_units, with_batches
+from render.plan import Plan
+from render.planner import plan_units, with_batches
 from render.report.cells import CellsPage
 from render.report.facts import read_facts
 from render.report.sheet import contact_sheet

@@ -14,7 +14,7 @@ from render.farm.log import logged
 from render.inputs import prepare
 from render.ledger import Record
 from render.media.stills import encode_png
-from render.plan import plan_units
+from render.planner import plan_units
 from render.report.charts import line_chart, number, ticks, timeline
 from render.report.facts import read_facts
 from render.report.live import LiveReport

@@ -7,7 +7,8 @@ from itertools import accumulate, pairwise
 import pytest
 
 from render.inputs import make_plan
-from render.plan import Plan, Unit, anchored
+from render.plan import Plan, Unit
+from render.planner import anchored
 from render.schedule import evaluations_left, forecast, in_evaluations, makespans
 from render.spec.job import Job
 

@@ -4,7 +4,8 @@ from itertools import product
 
 import pytest
 
-from render.plan import Unit, anchored
+from render.plan import Unit
+from render.planner import anchored
 from render.spec.stages import AHEAD
 from render.turns import LEVEL, Turns, foremost, gives_way, in_order
 
