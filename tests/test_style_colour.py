@@ -1,5 +1,6 @@
 """Palettes: measured, mixed, and taken on."""
 
+import pytest
 import torch
 
 from render.style.colour import (
@@ -78,6 +79,24 @@ def test_a_few_bright_windows_do_not_dim_the_rest():
     target = palette(picture(1))
     spread = match_tones(room, target)[..., 6:].mean(1).std()
     assert spread > 1.5 * match_palette(room, target)[..., 6:].mean(1).std()
+
+
+def test_few_tones_stay_as_far_apart_as_the_tones_of_the_target():
+    """Line art: half of the quantiles are one tone, and its forms are in a single step."""
+    drawing = torch.full((1, 3, 64, 64), 0.95)
+    drawing[..., 20:40, 10:50] = 0.05
+    target = palette(torch.linspace(0.1, 0.8, 64).expand(1, 3, 64, 64))
+    moved = luma(match_tones(drawing, target))
+    ink, paper = moved[..., 30, 30].item(), moved[..., 5, 5].item()
+    assert paper - ink == pytest.approx(0.35, abs=0.03)  # as far as means of lower and upper tones
+    assert moved.mean().item() == pytest.approx(0.45, abs=0.03)
+
+
+def test_tones_are_spread_no_further_than_three_times():
+    room = 0.5 + 0.05 * (picture(0) - 0.5)
+    moved = luma(match_tones(room, palette(picture(1))))
+    before, after = ((tones.max() - tones.min()).item() for tones in (luma(room), moved))
+    assert after == pytest.approx(3 * before, rel=0.01)
 
 
 def test_the_order_of_tones_is_kept():

@@ -96,15 +96,19 @@ def blend_palettes(palettes: Sequence[Palette], shares: Sequence[float]) -> Pale
 def match_tones(pixels: Tensor, target: Palette, area: Tensor | None = None) -> Tensor:
     """B×3×H×W pictures, their luma moved to the distribution of `target`, clamped to 0 to 1.
 
-    A monotone curve through the quantiles, around the median, no steeper than `_STEEPEST`. Mean and
-    covariance alone are at the mercy of a few bright windows: they dim all the rest to make room.
+    A monotone curve through the quantiles, no steeper than `_STEEPEST`: midway between the highest such
+    curve below the target's quantiles and the lowest above them, so that its worst miss is the least
+    there can be; then moved to their mean. Where a picture has one tone for many of them, as line art
+    has, that is the middle of what they should be. Mean and covariance alone are at the mercy of a few
+    bright windows: they dim all the rest to make room.
     """
     own = palette(pixels, area).tones
     own = own + 1e-6 * torch.arange(_LEVELS, device=own.device)  # no two alike
-    steps = torch.minimum(target.tones.diff(dim=1), _STEEPEST * own.diff(dim=1)).cumsum(1)
-    curve = torch.cat((torch.zeros_like(steps[:, :1]), steps), 1)
-    middle = _LEVELS // 2
-    curve = curve - curve[:, middle, None] + target.tones[:, middle, None]
+    steepest = _STEEPEST * own
+    below = (target.tones - steepest).cummin(1).values
+    above = (target.tones - steepest).flip(1).cummax(1).values.flip(1)
+    curve = steepest + (below + above) / 2
+    curve = curve + (target.tones - curve).mean(1, keepdim=True)
     luma = _luma(pixels.flatten(2).double())
     right = torch.searchsorted(own, luma).clamp(1, _LEVELS - 1)
     left_x, right_x = own.gather(1, right - 1), own.gather(1, right)
