@@ -51,6 +51,15 @@ class Below:
     detail: Detail | None = None
 
 
+_WEIGHT_OF = {
+    "content": "content.weight",
+    "style": "style.weight",
+    "tv": "optimize.tv_weight",
+    "temporal": "temporal.weight",
+}
+"""The setting that weighs each term of the loss."""
+
+
 class DivergedError(EngineError):
     """The optimiser left the finite numbers."""
 
@@ -66,8 +75,11 @@ def committed(found: Stylized) -> list[Painted]:
         for n in range(len(found.pixels))
     ]
     for loss in losses:
-        if not np.isfinite(sum(loss.values())):
-            raise DivergedError(f"the loss is not finite: {loss}")
+        wild = [name for name, value in loss.items() if not np.isfinite(value)]
+        if wild:
+            raise DivergedError(
+                f"the loss is not finite ({wild[0]}: {loss[wild[0]]}); lower {_WEIGHT_OF[wild[0]]}"
+            )
     if not bool(torch.isfinite(found.pixels).all()):
         raise DivergedError("the picture holds numbers that are not finite")
     pixels = (found.pixels * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from render.errors import OutputError, SourceError
+from render.errors import JobError, OutputError, Problem, SourceError
 from render.files import write_atomically
 from render.materials import read_masks, read_materials
 from render.media.frames import Frame
 from render.media.images import ImageSource
 from render.media.source import open_source
-from render.media.stills import FORMATS, encode_png, encode_still, read_still
+from render.media.stills import FORMATS, Still, encode_png, encode_still, read_still, scale_still
 from render.painted import Below
 from render.painter import Painter
 from render.pixels import Pixels
@@ -116,7 +116,7 @@ def paint_image(
         The job that this was.
 
     Raises:
-        RenderError: a picture cannot be read, or a setting is wrong.
+        RenderError: a picture cannot be read, or a setting is wrong or of no use here.
     """
     form = {".jpg": "jpeg", ".tif": "tiff"}.get(output.suffix.lower(), output.suffix[1:].lower())
     if form not in FORMATS.values():
@@ -132,15 +132,38 @@ def paint_image(
         "farm": {"cpus_per_worker": os.cpu_count() or 1},  # there is but one worker
     }
     job = build_job(Document("command line", data), overrides, Path.cwd())
+    _refuse_other_places(job, build_job(Document("command line", data), (), Path.cwd()))
     source = open_source(job.input, job.output)
     assert isinstance(source, ImageSource)
     frame = next(iter(source.read(range(1))))
     say(f"{content}: {_effort(job, frame)}")
-    painted = _paint(_painter(job), frame)
-    exif = read_still(source.path(0)).exif
-    data_out = encode_still(painted, frame.alpha, form, exif=exif, quality=job.output.quality)
-    write_atomically(output, data_out)
+    original = read_still(source.path(0))
+    made = Still(_paint(_painter(job), frame), frame.alpha, original.exif, form)
+    if job.output.enlarge:
+        height, width = original.pixels.shape[:2]
+        made = scale_still(made, (width, height))
+    quality = job.output.quality
+    encoded = encode_still(made.pixels, made.alpha, form, exif=made.exif, quality=quality)
+    write_atomically(output, encoded)
     return job
+
+
+def _refuse_other_places(job: Job, plain: Job) -> None:
+    """Refuse overrides of what options say, and of what takes more than one picture."""
+    wrong = {
+        "input": job.input != plain.input,
+        "output.path": job.output.path != plain.output.path,
+        "output.format": job.output.format != plain.output.format,
+    }
+    problems = [
+        Problem("command line", key, "an override", "what --content and --output say")
+        for key, differs in wrong.items()
+        if differs
+    ]
+    if job.study:
+        problems.append(Problem("command line", "study", "a grid", "one picture; see `render run`"))
+    if problems:
+        raise JobError(problems)
 
 
 def beside(before: Pixels, after: Pixels) -> Pixels:

@@ -180,9 +180,9 @@ def read_state(path: Path, key: str) -> Mapping[str, Tensor]:
         # Never weights_only=False: a pickle may run anything.
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, EOFError, RuntimeError, UnpicklingError, SafetensorError) as error:
-        first_line = (
-            str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        )
+        first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
+        if isinstance(error, UnpicklingError):  # torch advises to load it unsafely
+            first_line = "not a pickle of tensors alone"
         raise WeightsError(f"{key}: {path} is no state dict ({first_line})") from error
     if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
         raise WeightsError(f"{key}: {path} is no state dict: tensors by name are wanted")

@@ -39,6 +39,19 @@ def saved(path, image, **options):
     return path
 
 
+@pytest.mark.parametrize("broken", [np.nan, np.inf])
+def test_a_picture_with_numbers_that_are_none_is_refused(tmp_path, broken):
+    levels = np.full((20, 30), 0.5, np.float32)
+    path = saved(tmp_path / "float.tif", Image.fromarray(levels))
+    assert (read_still(path).pixels == 128).all()
+    levels[3, 4] = broken
+    saved(path, Image.fromarray(levels))
+    with pytest.raises(
+        SourceError, match=r"float\.tif: .* 1 of its 600 pixels are no finite number"
+    ):
+        read_still(path)
+
+
 def nearly(one, other, levels):
     return np.abs(one.astype(int) - other.astype(int)).mean() <= levels
 

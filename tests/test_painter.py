@@ -11,6 +11,7 @@ from render.errors import EngineError
 from render.motion.detail import seen
 from render.motion.flow import estimate_flow
 from render.motion.still import REACH
+from render.painted import DivergedError
 from render.painter import Painter, frame_seed
 from render.pixels import unit
 from render.spec.stages import stage_count, stage_evaluations
@@ -146,8 +147,15 @@ def test_a_loss_that_is_not_finite_is_an_error(frames, monkeypatch):
 
 
 def test_a_frame_too_small_for_the_layers_is_an_error_that_says_so(frames):
-    with pytest.raises(EngineError, match="too small"):
+    with pytest.raises(
+        EngineError, match=r"20×20 is too small .*content\.layers.* 28 pixels a side"
+    ):
         painter(content={"layers": {"relu5_1": 1}}).paint(frames[0][:20, :20])
+
+
+def test_a_weight_beyond_all_numbers_is_named(frames):
+    with pytest.raises(DivergedError, match=r"style: inf\); lower style\.weight"):
+        painter(style={"weight": 1e39}).paint(frames[0])
 
 
 REGIONS = [{"content": "/a/left.png"}, {"content": "/a/right.png", "weight": 2.0}]

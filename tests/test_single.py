@@ -7,7 +7,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from render.cli import app
-from render.errors import OutputError, SourceError
+from render.errors import JobError, OutputError, SourceError
 from render.pipeline import run
 from render.single import GAP, beside, paint_image, preview
 from render.store import store_folder
@@ -58,6 +58,27 @@ def test_one_picture_needs_no_job_file_and_leaves_nothing_beside_it(photo, style
     with Image.open(out) as made:
         assert (made.format, made.size) == ("JPEG", (90, 60))
     assert [path.name for path in out.parent.iterdir()] == ["painted.jpg"]
+
+
+def test_a_picture_can_be_scaled_back_up_to_its_own_size(photo, style_picture, tmp_path):
+    out = tmp_path / "a.png"
+    paint_image(photo, [style_picture], out, [*QUICK, "output.size=60", "output.enlarge=true"])
+    with Image.open(out) as made:
+        assert made.size == (120, 80)
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("output.path=elsewhere", r"output\.path: .*what --content and --output say"),
+        ("output.format=jpeg", r"output\.format: .*what --content and --output say"),
+        ("input={kind: images, path: others}", r"input: .*what --content and --output say"),
+        ("study={style.weight: [1, 4]}", "study: .*one picture"),
+    ],
+)
+def test_what_one_picture_cannot_have_is_refused(photo, style_picture, tmp_path, override, said):
+    with pytest.raises(JobError, match=said):
+        paint_image(photo, [style_picture], tmp_path / "a.png", [*QUICK, override])
 
 
 def test_two_styles_after_one_option_are_both_used(photo, style_picture, tmp_path):

@@ -99,6 +99,15 @@ def test_what_a_picture_lacks_in_style_is_not_painted_beyond_its_edges(vgg):
     assert torch.stack(left).mean() < 0.53
 
 
+@pytest.mark.parametrize("height", [1, 2])
+def test_a_picture_too_small_for_the_layers_is_refused_by_their_names(vgg, height):
+    """However few they are: no mirror at its edges reaches further than the picture."""
+    needed = r"64×{} is too small for style\.layers and content\.layers, which need 3 pixels a side"
+    with pytest.raises(EngineError, match=needed.format(height)):
+        stylizer(vgg).stylize(picture(64, height, 0))
+    assert stylizer(vgg).stylize(picture(64, 3, 0)).pixels.shape == (1, 3, 3, 64)
+
+
 def test_numbers_that_are_not_finite_are_refused_by_name(vgg):
     good, bad = picture(64, 48, 0), picture(64, 48, 0)
     bad[0, 0, 3, 3] = torch.nan

@@ -95,7 +95,7 @@ def test_what_is_clear_in_a_style_picture_does_not_count(vgg):
 
 def test_a_style_of_which_nothing_counts_is_refused_by_name(vgg):
     black = torch.zeros(1, 1, 60, 80)
-    with pytest.raises(EngineError, match=r"style\.images: .*clear everywhere"):
+    with pytest.raises(EngineError, match=r"style\.images\.0: .*clear everywhere"):
         styles(vgg, StylePicture(FIRST.pixels, opaque=black))
     with pytest.raises(EngineError, match=r"style\.regions\.1: .*mask is black"):
         styles(vgg, FIRST, bindings=(Binding(0), Binding(0, black)))
@@ -109,13 +109,13 @@ def test_a_style_that_is_not_finite_is_refused_by_name(vgg):
 
 
 def test_a_style_too_small_for_its_layers_is_refused_by_name(vgg):
-    with pytest.raises(EngineError, match=r"style\.images: .*30×3 is too small.*4 pixels"):
-        styles(vgg, StylePicture(picture(30, 3, 0))).targets(64)
+    with pytest.raises(EngineError, match=r"style\.images\.1: at 30×3 .*too small.*4 pixels"):
+        styles(vgg, FIRST, StylePicture(picture(30, 3, 0))).targets(64)
 
 
 def test_at_a_coarse_scale_a_wide_style_is_as_large_as_its_layers_need(vgg):
     wide = StylePicture(picture(160, 20, 0))
-    with pytest.raises(EngineError, match=r"style\.images: .*24×3 is too small"):
+    with pytest.raises(EngineError, match=r"style\.images\.0: at 24×3 .*too small"):
         styles(vgg, wide).targets(24)
     same(styles(vgg, wide).targets(24, coarse=True)[0], styles(vgg, wide).targets(32)[0])
     same(styles(vgg, wide).targets(64, coarse=True)[0], styles(vgg, wide).targets(64)[0])

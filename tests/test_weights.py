@@ -129,6 +129,13 @@ def test_a_pickle_that_would_run_code_is_refused_and_not_run(tmp_path):
     assert not (tmp_path / "made.txt").exists()
 
 
+def test_nobody_is_advised_to_load_a_pickle_unsafely(tmp_path, style_picture):
+    path = tmp_path / "w.pth"
+    path.write_bytes(style_picture.read_bytes())
+    with pytest.raises(WeightsError, match=r"no state dict \(not a pickle of tensors alone\)$"):
+        load(path)
+
+
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
 @pytest.mark.parametrize("data", [b"", b"no weights at all", bytes(64)])
 def test_a_file_of_something_else_is_refused(data, suffix, tmp_path):

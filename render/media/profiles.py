@@ -31,6 +31,9 @@ def to_srgb(image: Image.Image, profile: bytes | None, name: str) -> Image.Image
         image: any mode that Pillow opens, its transparency in `image.info`.
         profile: its ICC profile; `None`: it is sRGB.
         name: for messages.
+
+    Raises:
+        ValueError: not all of its numbers are finite.
     """
     image = _eight_bits(image)
     alpha = None
@@ -54,7 +57,10 @@ def _eight_bits(image: Image.Image) -> Image.Image:
         deep = np.clip(np.asarray(image).astype(np.int64), 0, 65535)
         return Image.fromarray(((deep + 128) // 257).astype(np.uint8))
     if image.mode == "F":
-        level = np.nan_to_num(np.asarray(image, dtype=np.float64))
+        level = np.asarray(image, dtype=np.float64)
+        broken = level.size - np.count_nonzero(np.isfinite(level))
+        if broken:
+            raise ValueError(f"{broken} of its {level.size} pixels are no finite numbers")
         return Image.fromarray((np.clip(level, 0, 1) * 255 + 0.5).astype(np.uint8))
     return image
 

@@ -21,7 +21,7 @@ from render.style.pyramid import resize
 from render.style.replay import release
 from render.style.starts import Start, seeded_noise, style_noise
 from render.style.targets import Recolour, Styles
-from render.style.vgg import Vgg
+from render.style.vgg import Vgg, smallest_side
 
 MARGIN = 2
 """Pixels painted beyond every edge and cut off again. A pixel at the edge of a network's input is
@@ -214,6 +214,14 @@ class Stylizer:
             if picture is not None and not bool(torch.isfinite(picture).all()):
                 raise EngineError(f"{name}: the picture holds numbers that are not finite")
         height, width = content.shape[-2:]
+        # Mirrored beyond its edges a picture is that much larger, and no mirror reaches further than it.
+        side = max(smallest_side(self.weights.layers()) - 2 * self._margin, self._margin + 1)
+        if min(height, width) < side:
+            raise EngineError(
+                f"a picture of {width}×{height} is too small for style.layers and content.layers, "
+                f"which need {side} pixels a side; drop the deep ones, or raise output.size if the "
+                "source is larger"
+            )
         if len(areas) != self.styles.regions:
             raise EngineError(
                 f"style.regions: {len(areas)} masks for {self.styles.regions} regions"

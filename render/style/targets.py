@@ -80,12 +80,14 @@ class _Source:
         area: 1×1×H×W, what of it counts; `None`: all of it.
         share: in the region's blend; the shares of a region sum to 1.
         digest: of what is in pixels and area.
+        number: of the style picture.
     """
 
     pixels: Tensor
     area: Tensor | None
     share: float
     digest: str
+    number: int
 
 
 class Styles:
@@ -126,12 +128,14 @@ class Styles:
             if not bool(torch.isfinite(picture.pixels).all()):
                 raise EngineError(f"style.images.{number} holds numbers that are not finite")
         for number, sources in enumerate(self._sources):
-            if any(each.area is not None and each.area.max() <= 0 for each in sources):
-                raise EngineError(
-                    f"style.regions.{number}: nothing of its style picture counts; the mask is black"
-                    if bindings
-                    else "style.images: a style picture is clear everywhere"
-                )
+            for each in sources:
+                if each.area is not None and each.area.max() <= 0:
+                    raise EngineError(
+                        f"style.regions.{number}: nothing of its style picture counts; the mask is "
+                        "black"
+                        if bindings
+                        else f"style.images.{each.number}: the picture is clear everywhere"
+                    )
 
     def palettes(self, recolour: Recolour | None = None) -> list[Palette]:
         """The palette of each region's style."""
@@ -187,7 +191,7 @@ class Styles:
                 size = fit_size(width, height, least * max(width, height) / min(width, height))
             if min(size) < least:
                 raise EngineError(
-                    f"style.images: a style picture of {size[0]}×{size[1]} is too small for "
+                    f"style.images.{each.number}: at {size[0]}×{size[1]} it is too small for "
                     f"style.layers, which need {least} pixels a side; give a larger one, or raise "
                     f"style.scale or output.size"
                 )
@@ -241,14 +245,16 @@ def _sources(
     binding: Binding, pictures: Sequence[StylePicture], device: torch.device
 ) -> list[_Source]:
     """The style pictures that a region is painted like."""
-    chosen = pictures if binding.image is None else [pictures[binding.image]]
-    total = sum(picture.share for picture in chosen)
+    numbers = range(len(pictures)) if binding.image is None else [binding.image]
+    total = sum(pictures[number].share for number in numbers)
     found = []
-    for picture in chosen:
+    for number in numbers:
+        picture = pictures[number]
         masks = [mask.to(device) for mask in (picture.opaque, binding.part) if mask is not None]
         area = torch.stack(masks).prod(0) if masks else None
         pixels = picture.pixels.to(device)
-        found.append(_Source(pixels, area, picture.share / total, _digest(pixels, area)))
+        share = picture.share / total
+        found.append(_Source(pixels, area, share, _digest(pixels, area), number))
     return found
 
 

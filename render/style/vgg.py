@@ -147,7 +147,7 @@ class Vgg:
         if min(pixels.shape[-2:]) < side:
             raise EngineError(
                 f"a picture of {pixels.shape[-1]}×{pixels.shape[-2]} is too small for the chosen "
-                f"layers, which need {side} pixels a side; raise output.size or drop deep layers"
+                f"layers, which need {side} pixels a side"
             )
         features: dict[str, Tensor] = {}
 
