@@ -25,9 +25,12 @@ def picture(width, height, seed):
     return resize(torch.rand(1, 3, 9, 9, generator=generator), width, height)
 
 
+def asset(name):
+    return to_tensor(np.array(Image.open(ASSETS / name).convert("RGB")), CPU)
+
+
 def photo(name):
-    pixels = np.array(Image.open(ASSETS / name).convert("RGB"))
-    return resize(to_tensor(pixels, CPU), 64, 48)
+    return resize(asset(name), 64, 48)
 
 
 @cache

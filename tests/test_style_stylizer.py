@@ -4,15 +4,18 @@ import dataclasses
 
 import pytest
 import torch
-from engine import WEIGHTS, network, picture, styles_of, stylizer
+from engine import CPU, WEIGHTS, asset, network, picture, styles_of, stylizer
 
 from render.errors import EngineError
 from render.style.colour import palette
 from render.style.keeping import Keeping, luma
 from render.style.lbfgs import Searches
 from render.style.objective import Objective, Pull, Region
+from render.style.procedural import procedural_convolutions
 from render.style.pyramid import resize
 from render.style.statistics import moments
+from render.style.targets import StylePicture, Styles
+from render.style.vgg import Vgg
 
 
 @pytest.fixture
@@ -97,6 +100,21 @@ def test_what_a_picture_lacks_in_style_is_not_painted_beyond_its_edges(vgg):
         found = painter.stylize(content).pixels
         left.append(distance(painter, found) / distance(painter, content))
     assert torch.stack(left).mean() < 0.53
+
+
+@pytest.mark.slow
+def test_one_job_paints_as_strongly_at_192_and_at_768_pixels():
+    """The style is all there, and the content gives way to it as far, or weights would say nothing."""
+    weights = dataclasses.replace(WEIGHTS, content_layers={"relu2_1": 1.0})
+    vgg = Vgg(procedural_convolutions("vgg16", 3), weights.layers(), pooling="average", device=CPU)
+    styles = Styles(vgg, weights.style_layers, "gram", [StylePicture(asset("swirls.jpg"))])
+    painter = stylizer(vgg, styles, weights, {"repaint": True}, evaluations=40)
+    small, large = (
+        painter.stylize(resize(asset("photos/lake.jpg"), side, side * 3 // 4)).terms
+        for side in (192, 768)
+    )
+    assert max(small["style"], large["style"]) < 0.01 * WEIGHTS.style
+    assert large["content"].item() == pytest.approx(small["content"].item(), rel=0.25)
 
 
 @pytest.mark.parametrize("height", [1, 2])
