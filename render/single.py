@@ -14,7 +14,7 @@ from render.materials import read_masks, read_materials
 from render.media.frames import Frame
 from render.media.images import ImageSource
 from render.media.source import open_source
-from render.media.stills import FORMATS, Still, encode_png, encode_still, read_still, scale_still
+from render.media.stills import FORMATS, Still, encode_png, read_still
 from render.painted import Below
 from render.painter import Painter
 from render.pixels import Pixels
@@ -24,6 +24,7 @@ from render.spec.job import Job
 from render.spec.load import build_job
 from render.spec.stages import stage_count
 from render.store import store_folder
+from render.together import picture_file
 
 PREVIEW_SIZE = 256
 PREVIEW_EVALUATIONS = 100
@@ -138,13 +139,9 @@ def paint_image(
     frame = next(iter(source.read(range(1))))
     say(f"{content}: {_effort(job, frame)}")
     original = read_still(source.path(0))
+    height, width = original.pixels.shape[:2]
     made = Still(_paint(_painter(job), frame), frame.alpha, original.exif, form)
-    if job.output.enlarge:
-        height, width = original.pixels.shape[:2]
-        made = scale_still(made, (width, height))
-    quality = job.output.quality
-    encoded = encode_still(made.pixels, made.alpha, form, exif=made.exif, quality=quality)
-    write_atomically(output, encoded)
+    write_atomically(output, picture_file(job, made, (width, height), form))
     return job
 
 

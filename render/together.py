@@ -192,15 +192,16 @@ def _paint(rescuer: Rescuer, group: Sequence[Loaded]) -> list[Finished]:
 def _finish(job: Job, loaded: Loaded, painted: Painted) -> bytes:
     """The picture's file, in the format that its name says, with the original's EXIF."""
     still = replace(loaded.still, pixels=painted.pixels)
+    form = FORMAT_OF[PurePosixPath(loaded.wanted.name).suffix.lower()]
+    return picture_file(job, still, loaded.opened.full, form)
+
+
+def picture_file(job: Job, still: Still, full: tuple[int, int], form: str) -> bytes:
+    """A painted picture's file, at the original's width and height, `full`, if the job wants that."""
     if job.output.enlarge:
-        still = scale_still(still, loaded.opened.full)
-    return encode_still(
-        still.pixels,
-        still.alpha,
-        FORMAT_OF[PurePosixPath(loaded.wanted.name).suffix.lower()],
-        exif=still.exif,
-        quality=job.output.quality,
-    )
+        still = scale_still(still, full)
+    quality = job.output.quality
+    return encode_still(still.pixels, still.alpha, form, exif=still.exif, quality=quality)
 
 
 def paint_together(painter: Painter, group: Sequence[Loaded]) -> list[Painted]:
