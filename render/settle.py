@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 
 import cv2
 import torch
 
-_TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4
-"""Parameters of glibc's `mallopt`."""
-_PAD = 64 << 20
+from render.allocation import keep_memory
 
 
 def settle(threads: int, *, gpu: bool) -> torch.device:
@@ -33,15 +30,3 @@ def settle(threads: int, *, gpu: bool) -> torch.device:
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     keep_memory()
     return torch.device("cuda" if gpu else "cpu")
-
-
-def keep_memory() -> None:
-    """Have the C library keep what is freed for what is allocated next, where it is glibc.
-
-    Features of a picture are tens of megabytes, which glibc gives back to the system every time, to
-    get pages of zeros for the next ones: at 1024 px that is nearly half of all time on a CPU.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        for parameter, value in ((_MMAP_MAX, 0), (_TRIM_THRESHOLD, -1), (_TOP_PAD, _PAD)):
-            mallopt(parameter, value)

@@ -35,11 +35,11 @@ def work(monkeypatch):
 def test_features_are_those_of_a_convolution(work, channels, size, padding):
     kernel, bias = draw(*channels, 3, 3) / 24, torch.linspace(-1, 1, channels[0])
     x = draw(2, channels[1], *size, seed=1)
-    found = Winograd(kernel)(x, bias, padding, relu=False)
+    found = Winograd(lambda: kernel)(x, bias, padding, relu=False)
     assert work
     assert found.is_contiguous(memory_format=torch.channels_last)
     assert off(found, x, kernel, bias, padding) < 1e-5
-    assert torch.equal(Winograd(kernel)(x, bias, padding, relu=True), found.clamp_min(0))
+    assert torch.equal(Winograd(lambda: kernel)(x, bias, padding, relu=True), found.clamp_min(0))
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_what_gains_nothing_is_convolved_plainly(work, channels, size):
     x = draw(1, channels[1], size, size, seed=1)
     for relu in (False, True):
         plain = functional.conv2d(x, kernel, bias, padding=1)
-        found = Winograd(kernel)(x, bias, 1, relu=relu)
+        found = Winograd(lambda: kernel)(x, bias, 1, relu=relu)
         assert torch.equal(found, plain.relu() if relu else plain)
     assert not work
 
@@ -58,10 +58,10 @@ def test_what_gains_nothing_is_convolved_plainly(work, channels, size):
 def test_strips_that_caches_hold_change_no_bit(work, monkeypatch):
     kernel, bias = draw(64, 128, 3, 3) / 24, torch.ones(64)
     x = draw(1, 128, 64, 20, seed=1)
-    once = Winograd(kernel)(x, bias, 1, relu=False)
+    once = Winograd(lambda: kernel)(x, bias, 1, relu=False)
     assert len(work) == 1
     monkeypatch.setattr(winograd, "_STRIP", 1)
-    found = Winograd(kernel)(x, bias, 1, relu=False)
+    found = Winograd(lambda: kernel)(x, bias, 1, relu=False)
     assert len(work) > 2
     assert torch.equal(found, once)
 
@@ -69,7 +69,21 @@ def test_strips_that_caches_hold_change_no_bit(work, monkeypatch):
 @pytest.mark.parametrize("size", [(21, 18), (12, 12)], ids=str)
 def test_a_sample_is_seen_alike_alone_and_in_a_batch(size):
     kernel, batch = draw(128, 64, 3, 3) / 24, draw(3, 64, *size, seed=1)
-    together = Winograd(kernel)(batch, None, 1, relu=False)
+    together = Winograd(lambda: kernel)(batch, None, 1, relu=False)
     for number in range(3):
-        alone = Winograd(kernel)(batch[number : number + 1], None, 1, relu=False)
+        alone = Winograd(lambda: kernel)(batch[number : number + 1], None, 1, relu=False)
         assert torch.equal(alone[0], together[number])
+
+
+def test_pictures_of_other_sizes_in_between_change_no_bit():
+    """Of the kernel as it is and of what is made of it one is held, and the other made again."""
+    kernel, small, large = (
+        draw(*shape, seed=seed)
+        for seed, shape in enumerate(((64, 128, 3, 3), (1, 128, 8, 8), (1, 128, 32, 32)))
+    )
+    asked = []
+    both = Winograd(lambda: asked.append(1) or kernel)
+    for x in (small, large, large, small, small, large):
+        alone = Winograd(lambda: kernel)(x, None, 1, relu=False)
+        assert torch.equal(both(x, None, 1, relu=False), alone)
+    assert len(asked) == 3  # at first, for what is made of it, and when the small one came again

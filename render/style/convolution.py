@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal, Protocol
 
 import torch
@@ -48,16 +48,25 @@ def convolution(
         device: where it computes.
         precision: in which it does.
     """
-    # Channels-last is the layout that cuDNN's and oneDNN's matrix kernels want.
-    kernel = kernel.to(device, precision, memory_format=torch.channels_last)
-    bias = bias.to(device, precision)
+    kernel, bias = kernel.to(device, precision), bias.to(device, precision)
     if device.type == "cuda" and torch.version.hip is None:
-        return Fused(kernel, bias, _Cudnn)
+        return Fused(_Cudnn(_laid_out(kernel)), _Cudnn(_turned(kernel)), bias)
     if device.type == "cpu" and precision == torch.bfloat16 and has_fused():
-        return Fused(kernel, bias, _Packed)
+        return Fused(_Packed(_laid_out(kernel)), _Packed(_turned(kernel)), bias)
     if device.type == "cpu" and precision == torch.float32:
-        return Fused(kernel, bias, Winograd)
-    return Plain(kernel, bias)
+        forward, backward = partial(_laid_out, kernel), partial(_turned, kernel)
+        return Fused(Winograd(forward), Winograd(backward), bias)
+    return Plain(_laid_out(kernel), bias)
+
+
+def _laid_out(kernel: Tensor) -> Tensor:
+    """The kernel in the layout that cuDNN's and oneDNN's matrix kernels want."""
+    return kernel.contiguous(memory_format=torch.channels_last)
+
+
+def _turned(kernel: Tensor) -> Tensor:
+    """The kernel that the gradient is convolved with."""
+    return _laid_out(kernel.flip(2, 3).transpose(0, 1))
 
 
 def has_fused() -> bool:
@@ -91,16 +100,13 @@ class Fused:
     time; and everywhere it has slower kernels for the gradient.
 
     Args:
-        kernel: C_out×C_in×3×3.
+        forward: convolves with the kernel.
+        backward: with the turned one.
         bias: C_out.
-        library: from a kernel to what convolves with it.
     """
 
-    def __init__(self, kernel: Tensor, bias: Tensor, library: Callable[[Tensor], _Library]) -> None:
-        self._forward = library(kernel)
-        turned = kernel.flip(2, 3).transpose(0, 1).contiguous(memory_format=torch.channels_last)
-        self._backward = library(turned)
-        self._bias = bias
+    def __init__(self, forward: _Library, backward: _Library, bias: Tensor) -> None:
+        self._forward, self._backward, self._bias = forward, backward, bias
 
     def __call__(self, x: Tensor, *, padding: int, relu: Relu) -> Tensor:
         """See `Convolution`."""

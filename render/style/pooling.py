@@ -14,6 +14,8 @@ from render.style.kernels import kernels_work
 
 Pooling = Literal["max", "average", "l2"]
 
+_SIDES, _NONE, _ONE = [2, 2], [0, 0], [1, 1]
+
 
 def pooled(x: Tensor, pooling: Pooling, *, relu: bool) -> Tensor:
     """B×C×⌊H/2⌋×⌊W/2⌋ of channels-last B×C×H×W features.
@@ -28,10 +30,12 @@ def pooled(x: Tensor, pooling: Pooling, *, relu: bool) -> Tensor:
         return (pooled(x * x, "average", relu=False) + 1e-8).sqrt()
     if kernels_work(x.device):
         return _Pooled.apply(x, pooling == "max", relu)  # type: ignore[no-any-return]
-    on_cpu = x.device.type == "cpu"
-    if on_cpu and pooling == "max" and x.dtype.itemsize == HALF and _even(x):
+    if pooling == "average":
+        y = functional.avg_pool2d(x, 2)
+    elif x.device.type == "cpu" and x.dtype.itemsize == HALF and _even(x):
         return _Largest.apply(x)  # type: ignore[no-any-return]
-    y = functional.max_pool2d(x, 2) if pooling == "max" else functional.avg_pool2d(x, 2)
+    else:
+        y = _Noted.apply(x)
     return functional.relu_(y) if relu else y
 
 
@@ -55,6 +59,44 @@ class _Pooled(torch.autograd.Function):
 
         (which,) = ctx.saved_tensors or (None,)
         return pool.unpool(gradient, which, ctx.shape), None, None
+
+
+class _Noted(torch.autograd.Function):
+    """Torch's own, which note in four bytes where the largest was, and keep no features.
+
+    Those of the largest layer and torch's notes of them would be a tenth of all memory each.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:  # noqa: ANN401
+        y, where = torch.ops.aten.max_pool2d_with_indices(x, _SIDES, _SIDES)
+        ctx.save_for_backward(where.int())
+        ctx.shape = x.shape
+        return y  # type: ignore[no-any-return]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # noqa: ANN401
+        (where,) = ctx.saved_tensors
+        towards = torch.empty(
+            ctx.shape,
+            dtype=gradient.dtype,
+            device=gradient.device,
+            memory_format=torch.channels_last,
+        )
+        # Of the features it reads the shape alone, which what it writes to has too.
+        torch.ops.aten.max_pool2d_with_indices_backward.grad_input(
+            gradient,
+            towards,
+            _SIDES,
+            _SIDES,
+            _NONE,
+            _ONE,
+            False,
+            where.long(),
+            grad_input=towards,
+        )
+        return towards
 
 
 def _even(x: Tensor) -> bool:

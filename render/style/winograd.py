@@ -9,6 +9,8 @@ those of a plain convolution by the rounding of float32, some 1e-5 of the larges
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -65,31 +67,38 @@ class Winograd:
     What comes out of a sample depends on it and its size alone, not on others in the batch.
 
     Args:
-        kernel: C_out×C_in×3×3, float32, on a CPU.
+        kernel: lays it out, C_out×C_in×3×3, float32, on a CPU; called whenever it is needed as it is.
     """
 
-    def __init__(self, kernel: Tensor) -> None:
-        self._kernel = kernel
-        self._products: Tensor | None = None
-        fewest, most = sorted(kernel.shape[:2])
-        self._wide = fewest >= _CHANNELS[0] and most >= _CHANNELS[1]
+    def __init__(self, kernel: Callable[[], Tensor]) -> None:
+        self._lay_out = kernel
+        self._plain: Tensor | None = kernel()
+        self._products: Tensor | None = (
+            None  # where they are used, the plain kernel only takes memory
+        )
+        self._outputs = len(self._plain)
+        fewest, self._most = sorted(self._plain.shape[:2])
+        self._wide = fewest >= _CHANNELS[0] and self._most >= _CHANNELS[1]
 
     def __call__(self, x: Tensor, bias: Tensor | None, padding: int, relu: bool) -> Tensor:
         """Channels-last features of B×C_in×H×W ones, with so many zeros around them."""
         height, width = (side + 2 * padding - 2 for side in x.shape[2:])
         down, across = (-(-side // _STEP) for side in (height, width))
         if not self._wide or down * across < _TILES:
+            if self._plain is None:
+                self._plain = self._lay_out()
             # One by one, as torch's rounding differs with the batch.
-            plain = [functional.conv2d(one[None], self._kernel, bias, padding=padding) for one in x]
+            plain = [functional.conv2d(one[None], self._plain, bias, padding=padding) for one in x]
             y = plain[0] if len(plain) == 1 else torch.cat(plain)
             return functional.relu_(y) if relu else y
         if self._products is None:
-            self._products = _of_kernel(self._kernel)
+            self._products = _of_kernel(self._lay_out())
+        self._plain = None
         tiles = _tiles(x, padding, down, across)
-        y = x.new_empty(len(x), down * _STEP, across * _STEP, len(self._kernel))
+        y = x.new_empty(len(x), down * _STEP, across * _STEP, self._outputs)
         places = y.view(len(x), down, _STEP, across, _STEP, y.shape[3])
         places = places.permute(0, 2, 4, 1, 3, 5)
-        row = _TILE**2 * across * max(self._kernel.shape[:2]) * y.element_size()
+        row = _TILE**2 * across * self._most * y.element_size()
         strips = -(-down * row // max(_STRIP, self._products.nbytes))
         rows = -(-down // min(strips, down))
         for sample, place in zip(tiles, places, strict=True):
