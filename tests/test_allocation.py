@@ -7,8 +7,6 @@ import sys
 
 import pytest
 
-from render.allocation import fit_places
-
 PROGRAM = """
 from pathlib import Path
 import torch
@@ -38,14 +36,8 @@ def kept(environment):
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="there is no glibc")
-def test_features_are_put_where_some_of_their_size_have_been():
+def test_without_a_cache_of_small_pieces_features_are_put_where_some_of_their_size_have_been():
     environment = {name: os.environ[name] for name in os.environ if name != "GLIBC_TUNABLES"}
     wasteful = kept(environment)
-    fit_places(environment)
+    environment["GLIBC_TUNABLES"] = "glibc.malloc.tcache_count=0"
     assert 3 * kept(environment) < wasteful
-
-
-def test_what_the_user_has_set_stays():
-    environment = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
-    fit_places(environment)
-    assert environment == {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}

@@ -7,8 +7,6 @@ import pytest
 import yaml
 from ray.autoscaler._private.util import prepare_config, validate_config
 
-from render.allocation import fit_places
-
 FILE = Path(__file__).parents[1] / "cluster.yaml"
 
 
@@ -56,14 +54,6 @@ def test_workers_come_and_go_and_spot_machines_are_tried_first(config):
     assert workers[first]["node_config"]["InstanceMarketOptions"]["MarketType"] == "spot"
     assert any("InstanceMarketOptions" not in kind["node_config"] for kind in workers.values())
     assert config["provider"]["cache_stopped_nodes"] is False
-
-
-def test_workers_start_where_features_find_places(config):
-    wanted = {}
-    fit_places(wanted)
-    ((name, value),) = wanted.items()
-    assert f"export {name}={value}" in " ".join(config["setup_commands"])
-    assert all("source ~/.render_env" in start for start in config["worker_start_ray_commands"])
 
 
 def test_versions_are_pinned(config):

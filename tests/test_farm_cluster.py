@@ -1,7 +1,5 @@
 """Starting and joining Ray: what goes wrong there is told like any other error."""
 
-import os
-
 import pytest
 import ray
 
@@ -26,19 +24,6 @@ def test_a_ray_that_does_not_start_is_an_error_of_the_farm(monkeypatch):
         connected(Farm()),
     ):
         pass
-
-
-def test_workers_start_where_features_find_places(monkeypatch):
-    """Ray gives them the environment in which it is started itself."""
-    found = []
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
-    monkeypatch.setattr(ray, "is_initialized", lambda: False)
-    monkeypatch.setattr(ray, "init", lambda **_: found.append(dict(os.environ)))
-    with connected(Farm()):
-        pass
-    (environment,) = found
-    assert "tcache_count=0" in environment["GLIBC_TUNABLES"]
 
 
 def nodes(*resources):

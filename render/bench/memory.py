@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import resource
 import sys
 from collections.abc import Callable
@@ -14,7 +13,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from render.allocation import fit_places
 from render.bench.problem import Problem, convolutions
 from render.bench.reference import HISTORY, Reference, ReferenceRun
 from render.settle import settle
@@ -36,7 +34,6 @@ class Memory:
 
 def memory(size: int, device: torch.device, precision: torch.dtype) -> Memory:
     """Measure both at a canvas of `size` pixels a side, with their histories full."""
-    fit_places(os.environ)  # as workers find it
     context = multiprocessing.get_context("spawn")  # a fork would begin with our own pages
     peaks = []
     for run in (_ours, _reference):

@@ -19,7 +19,6 @@ import ray
 from ray._private import ray_constants
 from ray.exceptions import RayError
 
-from render.allocation import fit_places
 from render.errors import FarmError
 from render.spec.farm import Farm
 
@@ -72,7 +71,6 @@ def _start_here(farm: Farm) -> None:
     # on macOS and Windows; given 127.0.0.1 as the node's address, it looks for an outer one instead.
     elsewhere = ray_constants.ENABLE_RAY_CLUSTER
     ray_constants.ENABLE_RAY_CLUSTER = False
-    fit_places(os.environ)  # in which workers start
     try:
         ray.init(
             address="local",
