@@ -9,7 +9,7 @@ import render
 
 ROOT = Path(render.__file__).parent
 FLOORS = [
-    {"errors", "pixels", "allocation"},
+    {"errors", "pixels"},
     {"spec", "files", "lock", "ending"},
     {"ledger", "batches"},
     {"index", "learnt"},

@@ -72,10 +72,9 @@ class Winograd:
 
     def __init__(self, kernel: Callable[[], Tensor]) -> None:
         self._lay_out = kernel
+        # Where products are used, the plain kernel would only take memory.
         self._plain: Tensor | None = kernel()
-        self._products: Tensor | None = (
-            None  # where they are used, the plain kernel only takes memory
-        )
+        self._products: Tensor | None = None
         self._outputs = len(self._plain)
         fewest, self._most = sorted(self._plain.shape[:2])
         self._wide = fewest >= _CHANNELS[0] and self._most >= _CHANNELS[1]
