@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import cv2
 import torch
@@ -12,6 +14,8 @@ _MXFAST, _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = 1, -1, -2, -4
 """Parameters of glibc's `mallopt`."""
 _KEEPING = ((_MMAP_MAX, 0), (_TRIM_THRESHOLD, -1), (_TOP_PAD, 64 << 20), (_MXFAST, 0))
 """Nothing apart from the heap, which never shrinks, grows in large steps, and joins all that is free."""
+TUNABLES = {"GLIBC_TUNABLES": "glibc.malloc.tcache_count=0"}
+"""Surroundings in which a process that paints on a CPU should begin: see `keep_memory`."""
 
 
 def settle(threads: int, *, gpu: bool) -> torch.device:
@@ -44,10 +48,25 @@ def keep_memory() -> None:
 
     Torch asks for aligned memory. Glibc takes a little more, cuts it off on both sides, and has its
     cache of small pieces (tcache) hand that out: the place is then a few bytes short for the next of its
-    size, which gets a new one. A process that starts with GLIBC_TUNABLES=glibc.malloc.tcache_count=0
-    peaks a tenth lower or more; later the cache cannot be turned off.
+    size, which gets a new one. In a process that begins with `TUNABLES`, which peaks a tenth lower or
+    more, there is no such cache; later it cannot be turned off.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         for parameter, value in _KEEPING:
             mallopt(parameter, value)
+
+
+@contextmanager
+def beginning_tuned() -> Iterator[None]:
+    """Processes that are started meanwhile begin with `TUNABLES`; this one's surroundings come back."""
+    before = {name: os.environ.get(name) for name in TUNABLES}
+    os.environ.update(TUNABLES)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -25,7 +25,7 @@ from render.materials import Materials
 from render.media.stills import encode_png
 from render.painter import Painter
 from render.pixels import Pixels
-from render.settle import settle
+from render.settle import beginning_tuned, settle
 from render.spec.job import Job
 from render.warm import Links, Neighbour
 
@@ -77,7 +77,8 @@ def try_painting(
     context = multiprocessing.get_context("spawn")
     begun = time.time()
     given = (job, materials, context.Barrier(at_once), begun)
-    with ProcessPoolExecutor(at_once, context, _load, given, max_tasks_per_child=1) as pool:
+    executor = ProcessPoolExecutor(at_once, context, _load, given, max_tasks_per_child=1)
+    with beginning_tuned(), executor as pool:
         calls = [pool.submit(_paint, list(contents)) for _ in range(at_once)]
         try:
             tries = [call.result() for call in calls]

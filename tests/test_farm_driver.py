@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
+import psutil
 import pytest
 from conftest import of, smooth_noise
 from PIL import Image
@@ -26,6 +27,7 @@ from render.media.source import open_source
 from render.media.stills import decode_png
 from render.pipeline import Summary, run
 from render.schedule import forecast, in_evaluations
+from render.settle import TUNABLES
 from render.spec.document import Document
 from render.spec.job import Job
 from render.spec.load import build_job
@@ -107,6 +109,19 @@ def test_four_gpus_get_four_workers_with_one_gpu_each_and_one_model_each(video_j
     assert len(ready) == 4
     assert len({event.process for event in ready}) == 4
     assert sorted(event.gpus for event in ready) == [("0",), ("1",), ("2",), ("3",)]
+
+
+def test_workers_on_cpus_begin_as_processes_that_paint_should(video_job):
+    begun = []
+
+    def watch(event):
+        if isinstance(event, WorkerReady):
+            begun.append(psutil.Process(event.process).environ())
+
+    job = video_job("engine=passthrough", "farm.workers=1", "farm.gpus_per_worker=0")
+    run(job, on_event=watch)
+    assert len(begun) == 1
+    assert TUNABLES.items() <= begun[0].items()
 
 
 def test_a_video_of_one_frame_is_a_video(video_job):

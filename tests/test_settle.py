@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from render.settle import TUNABLES, beginning_tuned
+
 PROGRAM = """
 import resource, sys
 import torch
@@ -58,7 +60,18 @@ print((filled() - before) >> 10)
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="there is no glibc")
 def test_without_a_cache_of_small_pieces_features_are_put_where_some_of_their_size_have_been():
     """No more than 15 MB are in use at once; glibc 2.36 with that cache ends with 320."""
-    environment = dict(os.environ, GLIBC_TUNABLES="glibc.malloc.tcache_count=0")
     command = [sys.executable, "-c", MIXED]
-    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    with beginning_tuned():
+        run = subprocess.run(command, capture_output=True, text=True, check=True)
     assert int(run.stdout) < 60
+
+
+@pytest.mark.parametrize("before", [None, "glibc.malloc.arena_max=2"])
+def test_the_surroundings_of_this_process_come_back(monkeypatch, before):
+    (name,) = TUNABLES
+    monkeypatch.delenv(name, raising=False)
+    if before is not None:
+        monkeypatch.setenv(name, before)
+    with beginning_tuned():
+        assert os.environ[name] == TUNABLES[name]
+    assert os.environ.get(name) == before

@@ -6,6 +6,7 @@ import multiprocessing
 import resource
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from torch.nn import functional
 
 from render.bench.problem import Problem, convolutions
 from render.bench.reference import HISTORY, Reference, ReferenceRun
-from render.settle import settle
+from render.settle import beginning_tuned, settle
 from render.style.stylizer import MARGIN
 from render.style.vgg import Convolutions
 
@@ -36,8 +37,8 @@ def memory(size: int, device: torch.device, precision: torch.dtype) -> Memory:
     """Measure both at a canvas of `size` pixels a side, with their histories full."""
     context = multiprocessing.get_context("spawn")  # a fork would begin with our own pages
     peaks = []
-    for run in (_ours, _reference):
-        with context.Pool(1) as pool:
+    for run, surroundings in ((_ours, beginning_tuned()), (_reference, nullcontext())):
+        with surroundings, context.Pool(1) as pool:
             peaks.append(pool.apply(_measured, (run, size, device, precision)))
     return Memory(*peaks)
 

@@ -12,6 +12,7 @@ import ray
 from render.farm.actor import Worker
 from render.farm.cluster import Crew
 from render.farm.work import Errand
+from render.settle import TUNABLES
 
 
 @dataclass(eq=False)
@@ -62,6 +63,8 @@ def hire(name: str, crew: Crew, avoided: Collection[str]) -> Hand:
     """A new worker, not on one of the avoided nodes, that is about to say where it runs."""
     # Restarts and retries are the driver's: Ray's own would run a constructor and know no chain.
     options: dict[str, Any] = {"max_restarts": 0, "max_task_retries": 0}
+    if not crew.gpus:
+        options["runtime_env"] = {"env_vars": TUNABLES}
     if avoided:
         options["label_selector"] = {"ray.io/node-id": f"!in({', '.join(avoided)})"}
     actor = ray.remote(num_cpus=crew.cpus, num_gpus=crew.gpus, **options)(Worker)
