@@ -14,8 +14,7 @@ _MXFAST, _TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = 1, -1, -2, -4
 """Parameters of glibc's `mallopt`."""
 _KEEPING = ((_MMAP_MAX, 0), (_TRIM_THRESHOLD, -1), (_TOP_PAD, 64 << 20), (_MXFAST, 0))
 """Nothing apart from the heap, which never shrinks, grows in large steps, and joins all that is free."""
-TUNABLES = {"GLIBC_TUNABLES": "glibc.malloc.tcache_count=0"}
-"""Surroundings in which a process that paints on a CPU should begin: see `keep_memory`."""
+_TUNABLES, _NO_CACHE = "GLIBC_TUNABLES", "glibc.malloc.tcache_count=0"
 
 
 def settle(threads: int, *, gpu: bool) -> torch.device:
@@ -48,8 +47,8 @@ def keep_memory() -> None:
 
     Torch asks for aligned memory. Glibc takes a little more, cuts it off on both sides, and has its
     cache of small pieces (tcache) hand that out: the place is then a few bytes short for the next of its
-    size, which gets a new one. In a process that begins with `TUNABLES`, which peaks a tenth lower or
-    more, there is no such cache; later it cannot be turned off.
+    size, which gets a new one. A process that begins with what `tunables` says has no such cache, and
+    peaks a tenth lower or more; later it cannot be turned off.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
@@ -57,16 +56,18 @@ def keep_memory() -> None:
             mallopt(parameter, value)
 
 
+def tunables() -> dict[str, str]:
+    """Environment in which a process that paints on a CPU should begin; what the user has set stays."""
+    return {_TUNABLES: os.environ.get(_TUNABLES, _NO_CACHE)}
+
+
 @contextmanager
 def beginning_tuned() -> Iterator[None]:
-    """Processes that are started meanwhile begin with `TUNABLES`; this one's surroundings come back."""
-    before = {name: os.environ.get(name) for name in TUNABLES}
-    os.environ.update(TUNABLES)
+    """Processes that are started meanwhile begin with `tunables`."""
+    before = os.environ.get(_TUNABLES)
+    os.environ.update(tunables())
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        if before is None:
+            del os.environ[_TUNABLES]

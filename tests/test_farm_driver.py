@@ -27,7 +27,7 @@ from render.media.source import open_source
 from render.media.stills import decode_png
 from render.pipeline import Summary, run
 from render.schedule import forecast, in_evaluations
-from render.settle import TUNABLES
+from render.settle import tunables
 from render.spec.document import Document
 from render.spec.job import Job
 from render.spec.load import build_job
@@ -121,7 +121,7 @@ def test_workers_on_cpus_begin_as_processes_that_paint_should(video_job):
     job = video_job("engine=passthrough", "farm.workers=1", "farm.gpus_per_worker=0")
     run(job, on_event=watch)
     assert len(begun) == 1
-    assert TUNABLES.items() <= begun[0].items()
+    assert tunables().items() <= begun[0].items()
 
 
 def test_a_video_of_one_frame_is_a_video(video_job):

@@ -46,6 +46,7 @@ def test_ray_job_submit_renders_the_quickstart(dashboard, tmp_path):
         *("ray", "job", "submit", "--address", dashboard, "--working-dir", "."),
         *("--", "python", "-m", "render", "run", "jobs/quickstart.yaml"),
         *SHORT,
+        "farm.gpus_per_worker=0",  # whose workers add something to the job's environment
         f"output.path={output}",
     )
     outcome = outcome_in(log)

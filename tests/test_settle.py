@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from render.settle import TUNABLES, beginning_tuned
+from render.settle import beginning_tuned, tunables
 
 PROGRAM = """
 import resource, sys
@@ -66,12 +66,19 @@ def test_without_a_cache_of_small_pieces_features_are_put_where_some_of_their_si
     assert int(run.stdout) < 60
 
 
-@pytest.mark.parametrize("before", [None, "glibc.malloc.arena_max=2"])
-def test_the_surroundings_of_this_process_come_back(monkeypatch, before):
-    (name,) = TUNABLES
-    monkeypatch.delenv(name, raising=False)
-    if before is not None:
-        monkeypatch.setenv(name, before)
+VARIABLE = "GLIBC_TUNABLES"
+
+
+def test_the_environment_of_this_process_comes_back(monkeypatch):
+    monkeypatch.delenv(VARIABLE, raising=False)
     with beginning_tuned():
-        assert os.environ[name] == TUNABLES[name]
-    assert os.environ.get(name) == before
+        assert os.environ[VARIABLE] == "glibc.malloc.tcache_count=0"
+    assert VARIABLE not in os.environ
+
+
+def test_what_the_user_has_set_stays(monkeypatch):
+    monkeypatch.setenv(VARIABLE, "glibc.malloc.arena_max=2")
+    assert tunables() == {VARIABLE: "glibc.malloc.arena_max=2"}
+    with beginning_tuned():
+        assert os.environ[VARIABLE] == "glibc.malloc.arena_max=2"
+    assert os.environ[VARIABLE] == "glibc.malloc.arena_max=2"

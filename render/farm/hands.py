@@ -12,7 +12,7 @@ import ray
 from render.farm.actor import Worker
 from render.farm.cluster import Crew
 from render.farm.work import Errand
-from render.settle import TUNABLES
+from render.settle import tunables
 
 
 @dataclass(eq=False)
@@ -64,7 +64,7 @@ def hire(name: str, crew: Crew, avoided: Collection[str]) -> Hand:
     # Restarts and retries are the driver's: Ray's own would run a constructor and know no chain.
     options: dict[str, Any] = {"max_restarts": 0, "max_task_retries": 0}
     if not crew.gpus:
-        options["runtime_env"] = {"env_vars": TUNABLES}
+        options["runtime_env"] = {"env_vars": tunables()}
     if avoided:
         options["label_selector"] = {"ray.io/node-id": f"!in({', '.join(avoided)})"}
     actor = ray.remote(num_cpus=crew.cpus, num_gpus=crew.gpus, **options)(Worker)
