@@ -98,8 +98,9 @@ def test_the_content_decides_and_not_the_name(tmp_path):
     assert np.array_equal(read_still(path).pixels, picture())
 
 
+@pytest.mark.parametrize("name", ["a.png", "a.tif"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_orientation_is_applied_and_forgotten(tmp_path, orientation):
+def test_orientation_is_applied_and_forgotten(tmp_path, orientation, name):
     turn = {
         1: lambda a: a,
         2: lambda a: a[:, ::-1],
@@ -113,7 +114,7 @@ def test_orientation_is_applied_and_forgotten(tmp_path, orientation):
     exif = Image.Exif()
     exif[Base.Orientation] = orientation
     stored = Image.fromarray(np.ascontiguousarray(turn(picture())))
-    path = saved(tmp_path / "a.png", stored, exif=exif)
+    path = saved(tmp_path / name, stored, exif=exif)
     assert still_size(path) == (60, 40)
     still = read_still(path)
     assert np.array_equal(still.pixels, picture())
@@ -129,6 +130,7 @@ def test_exif_comes_along(tmp_path, given, form):
     exif[Base.Make] = "Maker"
     exif[Base.Orientation] = 6
     exif.get_ifd(IFD.Exif)[Base.ExposureTime] = 0.25
+    exif.get_ifd(IFD.Exif)[Base.ColorSpace] = 65535  # none that it has a number for
     (tmp_path / "a").write_bytes(encode_still(picture(), None, given, exif=exif.tobytes()))
     still = read_still(tmp_path / "a")
     data = encode_still(still.pixels, None, form, exif=still.exif)
@@ -137,6 +139,7 @@ def test_exif_comes_along(tmp_path, given, form):
         assert found[Base.Make] == "Maker"
         assert found.get(Base.Orientation, 1) == 1
         assert found.get_ifd(IFD.Exif)[Base.ExposureTime] == 0.25
+        assert Base.ColorSpace not in found.get_ifd(IFD.Exif)
         assert image.size == (still.pixels.shape[1], still.pixels.shape[0])
 
 
@@ -153,6 +156,70 @@ def test_sixteen_bits_are_rounded_to_eight(tmp_path, name, channels):
         assert np.array_equal(still.pixels, expected[..., 2::-1])
     if channels == 4:
         assert np.array_equal(still.alpha, expected[..., 3])
+
+
+def tiff(deep, *, pages=1, **changes):
+    """A 16-bit TIFF of raw pixels as others write it (TIFF 6.0): tags by number in `changes`."""
+    height, width, channels = deep.shape
+    data = bytearray(b"II*\0\0\0\0\0")
+    link = 4
+    for _ in range(pages):
+        pixels, bits = len(data), len(data) + deep.nbytes
+        data += deep.astype("<u2").tobytes() + struct.pack(f"<{channels}H", *[16] * channels)
+        tags = {256: width, 257: height, 258: bits, 259: 1, 262: 2, 273: pixels, 274: 1,
+                277: channels, 278: height, 279: deep.nbytes, 284: 1}  # fmt: skip
+        tags |= {int(tag[1:]): value for tag, value in changes.items()}
+        data[link : link + 4] = struct.pack("<I", len(data))
+        data += struct.pack("<H", len(tags))
+        for tag, value in sorted(tags.items()):
+            data += struct.pack("<HHII", tag, 3, channels if tag == 258 else 1, value)
+        link = len(data)
+        data += bytes(4)
+    return bytes(data)
+
+
+DEEP = np.random.default_rng(1).integers(0, 65536, (20, 30, 3)).astype(np.uint16)
+
+
+@pytest.mark.parametrize(
+    ("orientation", "turn"), [(3, lambda a: a[::-1, ::-1]), (6, lambda a: np.rot90(a, -1))]
+)
+def test_deep_tiffs_are_turned_upright_once(tmp_path, orientation, turn):
+    path = tmp_path / "a.tif"
+    path.write_bytes(tiff(DEEP, t274=orientation))
+    pixels = read_still(path).pixels
+    assert np.array_equal(pixels, turn(np.round(DEEP / 257).astype(np.uint8)))
+    assert still_size(path) == pixels.shape[1::-1]
+
+
+def test_of_a_deep_file_with_several_pictures_the_first_is_read(tmp_path):
+    path = tmp_path / "a.tif"
+    path.write_bytes(tiff(DEEP, pages=3))
+    assert np.array_equal(read_still(path).pixels, np.round(DEEP / 257).astype(np.uint8))
+
+
+def test_alpha_that_is_multiplied_into_deep_colours_is_taken_out(tmp_path):
+    path = tmp_path / "a.tif"
+    path.write_bytes(tiff(np.full((4, 4, 4), 32768, np.uint16), t338=1))
+    still = read_still(path)
+    assert still.pixels.min() >= 253
+    assert (still.alpha == 128).all()
+
+
+def test_deep_channels_one_after_the_other_are_refused(tmp_path):
+    path = tmp_path / "a.tif"
+    path.write_bytes(tiff(DEEP, t284=2))
+    with pytest.raises(SourceError, match=r"a\.tif: .* one after the other; save them interleaved"):
+        read_still(path)
+
+
+def test_a_deep_grey_that_stands_for_clear_is_alpha(tmp_path):
+    deep = np.full((8, 8), 40000, np.uint16)
+    deep[:, 4:] = 300
+    still = read_still(saved(tmp_path / "a.png", Image.fromarray(deep), transparency=300))
+    assert (still.alpha[:, :4] == 255).all()
+    assert (still.alpha[:, 4:] == 0).all()
+    assert (still.pixels[:, :4] == round(40000 / 257)).all()
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr"])

@@ -6,7 +6,8 @@ from PIL import Image
 from PIL.ExifTags import IFD, Base
 
 # Who, when, where and with what. Left out is what describes the stored pixels: the orientation,
-# which is applied, and the layout of a TIFF file, which the new file has its own of.
+# which is applied, the colour space, which is sRGB now, and the layout of a TIFF file, which the new
+# file has its own of.
 _KEPT = (
     Base.ImageDescription,
     Base.Make,
@@ -25,7 +26,13 @@ _KEPT = (
     Base.XPKeywords,
     Base.XPSubject,
 )
-_OLD_SIZE = (Base.ExifImageWidth, Base.ExifImageHeight)
+_OF_STORED_PIXELS = (
+    Base.ExifImageWidth,
+    Base.ExifImageHeight,
+    Base.ColorSpace,
+    Base.Gamma,
+    IFD.Interop,
+)
 
 
 def kept_exif(image: Image.Image) -> bytes:
@@ -35,7 +42,8 @@ def kept_exif(image: Image.Image) -> bytes:
         if tag in given:
             kept[tag] = given[tag]
     for part in (IFD.Exif, IFD.GPSInfo):
-        facts = {tag: value for tag, value in given.get_ifd(part).items() if tag not in _OLD_SIZE}
+        given_part = given.get_ifd(part)
+        facts = {tag: given_part[tag] for tag in given_part if tag not in _OF_STORED_PIXELS}
         if facts:
             kept.get_ifd(part).update(facts)
             kept[part] = kept.get_ifd(part)

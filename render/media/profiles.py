@@ -52,10 +52,18 @@ def to_srgb(image: Image.Image, profile: bytes | None, name: str) -> Image.Image
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """Deep grey levels rounded to 8 bits: 16-bit ones by 257, floats from 0 to 1 by 255."""
+    """Deep grey levels rounded to 8 bits: 16-bit ones by 257, floats from 0 to 1 by 255.
+
+    With alpha if one of the 16-bit levels stands for what is clear.
+    """
     if image.mode.startswith("I"):
         deep = np.clip(np.asarray(image).astype(np.int64), 0, 65535)
-        return Image.fromarray(((deep + 128) // 257).astype(np.uint8))
+        level = Image.fromarray(((deep + 128) // 257).astype(np.uint8))
+        clear = image.info.get("transparency")
+        if clear is None:
+            return level
+        solid = Image.fromarray(np.where(deep == clear, 0, 255).astype(np.uint8))
+        return Image.merge("LA", (level, solid))
     if image.mode == "F":
         level = np.asarray(image, dtype=np.float64)
         broken = level.size - np.count_nonzero(np.isfinite(level))

@@ -82,7 +82,7 @@ def read_still(place: AnyPath, data: bytes | None = None) -> Still:
         SourceError: missing, no picture, cut off, or over Pillow's limit of pixels.
     """
     with _opened(place, data) as (opened, file):
-        orientation = opened.getexif().get(ExifTag.Orientation, 1)
+        orientation = _orientation(opened)
         image = to_srgb(_deep(opened, file) or opened, opened.info.get("icc_profile"), place.name)
         if orientation in _TURNS:
             image = image.transpose(_TURNS[orientation])
@@ -103,8 +103,7 @@ def still_size(place: AnyPath) -> tuple[int, int]:
     """
     with _opened(place) as (image, _):
         width, height = image.size
-        turned = image.getexif().get(ExifTag.Orientation, 1) >= 5
-        return (height, width) if turned else (width, height)
+        return (height, width) if _orientation(image) >= 5 else (width, height)
 
 
 def still_format(place: AnyPath) -> str:
@@ -244,16 +243,29 @@ def _open(place: AnyPath, data: bytes | None) -> BinaryIO:
     return file
 
 
+def _orientation(image: Image.Image) -> int:
+    """How a picture must still be turned, by EXIF: Pillow and OpenCV turn a TIFF themselves."""
+    return 1 if image.format == "TIFF" else image.getexif().get(ExifTag.Orientation, 1)
+
+
 def _deep(image: Image.Image, file: BinaryIO) -> Image.Image | None:
-    """A 16-bit colour picture rounded to 8 bits, where Pillow would cut the low bits off."""
-    bits = 8
+    """A 16-bit colour picture rounded to 8 bits, where Pillow would cut the low bits off.
+
+    Raises:
+        ValueError: a TIFF whose channels lie one after the other, which both would mix up.
+    """
+    bits, tags = 8, getattr(image, "tag_v2", {})
     if image.format == "PNG":
         bits = _from(file, _PNG_DEPTH, 1)[0]
-    elif image.format == "TIFF":
-        bits = max(image.tag_v2.get(258, (8,)))  # type: ignore[attr-defined]
+    elif tags:
+        bits = max(tags.get(ExifTag.BitsPerSample, (8,)))
     if bits != 16 or image.mode not in ("RGB", "RGBA"):
         return None
-    whole = iio.imread(_from(file, 0), plugin="opencv", flags=cv2.IMREAD_UNCHANGED)
+    if tags.get(ExifTag.PlanarConfiguration) == 2:
+        raise ValueError("its 16-bit channels are stored one after the other; save them interleaved")
+    if tags.get(ExifTag.ExtraSamples) == (1,):  # alpha multiplied in, which Pillow alone takes out
+        return None
+    whole = iio.imread(_from(file, 0), index=0, plugin="opencv", flags=cv2.IMREAD_UNCHANGED)
     if whole.dtype != np.uint16:
         return None
     return Image.fromarray(((whole.astype(np.uint32) + 128) // 257).astype(np.uint8))
