@@ -5,9 +5,10 @@ import av
 import pytest
 from media_clips import FAST, numbered_clip
 
+from render.errors import OutputError
 from render.media.encode import check_output, write_video
 from render.media.source import open_source
-from render.media.streams import carry
+from render.media.streams import carry, try_sound
 from render.media.timeline import source_timeline
 from render.spec.media import Output, VideoInput
 
@@ -70,15 +71,47 @@ def test_sound_is_copied_where_the_file_can_hold_it(clip, codec, container, beco
         ("subrip", "webm", "webvtt"),
         ("hdmv_pgs_subtitle", "matroska", "copy"),
         ("hdmv_pgs_subtitle", "mp4", None),
+        ("ttml", "matroska", None),
+        ("dvb_teletext", "matroska", None),
     ],
 )
 def test_subtitles_take_the_form_that_the_file_can_hold(clip, codec, container, becomes):
     kept = carried(open_clip(clip), container, subtitles=(codec,))
     if becomes is None:
         assert "-c:s:0" not in kept.arguments
-        assert any("hdmv_pgs_subtitle" in note and "left out" in note for note in kept.notes)
+        assert any(codec in note and "left out" in note for note in kept.notes)
     else:
         assert kept.arguments[kept.arguments.index("-c:s:0") + 1] == becomes
+
+
+@pytest.mark.parametrize(
+    ("layout", "name", "codec", "stored"),
+    [
+        ("5.1(side)", "out.webm", "vp9", "5.1"),
+        ("7.1.4", "out.mp4", "h264", "7.1"),
+    ],
+)
+def test_sound_in_any_layout_is_converted_to_one_that_the_encoder_takes(
+    tmp_path, layout, name, codec, stored
+):
+    sound = f"anullsrc=channel_layout={layout}:sample_rate=48000:duration=0.4"
+    path = numbered_clip(tmp_path / "clip.mov", 10, *FAST, "-c:a", "pcm_s16le", sound=sound)
+    source = open_clip(path)
+    output = Output(path=tmp_path / name, codec=codec)
+    (note,) = check_output(output.path, output, source)
+    assert "pcm_s16le does not go into" in note
+    pixels = (frame.pixels for frame in source.read(source.frames))
+    write_video(output.path, pixels, output=output, source=source, selected=source.frames)
+    with av.open(str(output.path)) as container:
+        assert container.streams.audio[0].layout.name == stored
+
+
+def test_sound_that_cannot_be_converted_is_told_before_the_start(tmp_path, clip):
+    source = open_clip(clip)
+    kept = carried(source, "mp4", audio=("adpcm_ms",))
+    broken = replace(kept, sound=tuple(word.replace("7.1|", "none|") for word in kept.sound))
+    with pytest.raises(OutputError, match="its sound cannot be kept"):
+        try_sound(source.probe, broken, tmp_path / "out.mp4")
 
 
 def test_the_cut_is_given_to_the_microsecond(clip):

@@ -154,6 +154,12 @@ def test_odd_sizes_are_read_as_they_are(tmp_path, size):
     assert [frame.pixels.shape for frame in open_clip(odd).read(range(1))] == [(*size[::-1], 3)]
 
 
+@pytest.mark.parametrize("pixels", ["yuv411p", "yuv410p"])
+def test_colours_that_four_pixels_share_need_no_sides_that_four_divides(tmp_path, pixels):
+    path = numbered_clip(tmp_path / "old.mkv", 2, "-c:v", "ffv1", "-pix_fmt", pixels, size=(62, 46))
+    assert [number_of(frame.pixels) for frame in open_clip(path).read(range(2))] == [0, 1]
+
+
 def test_frames_are_scaled_down_but_never_up(clip):
     assert open_clip(clip, size=32).size(0) == (32, 24)
     assert open_clip(clip, size=33).size(0) == (33, 25)

@@ -24,6 +24,7 @@ _WIDE_PRIMARIES = {9: "2020", 11: "smpte431", 12: "smpte432"}
 _HDR_TRANSFERS = {16: "smpte2084", 18: "arib-std-b67"}
 _FULL_RANGE = 2
 _HD_HEIGHT = 720
+_SOME = 64  # pixels; any number that 4 divides
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,9 @@ class Colour:
         full: whether levels use the full range.
         wide: zscale's name of primaries wider than BT.709, else `None`.
         hdr: zscale's name of an HDR transfer (PQ or HLG), else `None`.
-        spread: ffmpeg's pixel format that gives every pixel its own colour; for frames of odd size,
-            which zscale takes in no other form; else `None`.
+        spread: ffmpeg's pixel format that gives every pixel its own colour; for frames of which some
+            pixels share theirs with none, as odd sides have, which zscale takes in no other form; else
+            `None`.
     """
 
     kind: str
@@ -56,7 +58,9 @@ def read_colour(frame: VideoFrame) -> Colour:
         kind = "grey"
     custom = "709" if max(frame.width * 9 / 16, frame.height) >= _HD_HEIGHT else "170m"
     bits = frame.format.components[0].bits
-    odd = frame.width % 2 == 1 or frame.height % 2 == 1
+    across = _SOME // frame.format.chroma_width(_SOME)  # pixels that share a colour: 1, 2 or 4
+    down = _SOME // frame.format.chroma_height(_SOME)
+    odd = frame.width % max(2, across) or frame.height % max(2, down)
     return Colour(
         kind=kind,
         matrix=_MATRICES.get(int(frame.colorspace), custom),

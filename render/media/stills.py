@@ -262,7 +262,9 @@ def _deep(image: Image.Image, file: BinaryIO) -> Image.Image | None:
     if bits != 16 or image.mode not in ("RGB", "RGBA"):
         return None
     if tags.get(ExifTag.PlanarConfiguration) == 2:
-        raise ValueError("its 16-bit channels are stored one after the other; save them interleaved")
+        raise ValueError(
+            "its 16-bit channels are stored one after the other; save them interleaved"
+        )
     if tags.get(ExifTag.ExtraSamples) == (1,):  # alpha multiplied in, which Pillow alone takes out
         return None
     whole = iio.imread(_from(file, 0), index=0, plugin="opencv", flags=cv2.IMREAD_UNCHANGED)

@@ -19,14 +19,18 @@ _SOUND_AS_IS = {
     "mov": {"aac", "mp3", "ac3", "eac3", "alac", "pcm_s16le", "pcm_s16be", "pcm_s24le"},
     "webm": {"opus", "vorbis"},
 }
+_LAYOUTS = "aformat=channel_layouts=7.1|6.1|5.1|5.0|quad|3.0|stereo|mono"
+"""Filter to the nearest of the layouts that every encoder takes; few take the 5.1(side) of films."""
 _SOUND_ELSE = {
-    "mp4": ("AAC", ("aac", "-b:a:{n}", "256k")),
+    "mp4": ("AAC", ("aac", "-b:a:{n}", "256k", "-filter:a:{n}", _LAYOUTS)),
     "mov": ("PCM", ("pcm_s24le",)),
-    "webm": ("Opus", ("libopus", "-b:a:{n}", "160k")),
+    "webm": ("Opus", ("libopus", "-b:a:{n}", "160k", "-filter:a:{n}", _LAYOUTS)),
 }
 _WELL_KNOWN = set().union(*_SOUND_AS_IS.values())
 """Sound that is known to go where it is sent."""
 _TEXT = {"subrip", "ass", "mov_text", "webvtt", "text"}
+_IN_MATROSKA = {"subrip", "ass", "webvtt", "text", "dvd_subtitle", "dvb_subtitle",
+                "hdmv_pgs_subtitle", "hdmv_text_subtitle", "arib_caption"}  # fmt: skip
 _TEXT_IN = {"mp4": "mov_text", "mov": "mov_text", "webm": "webvtt"}
 
 
@@ -100,12 +104,15 @@ def carry(facts: Probe, timeline: Timeline, container: str, *, sound: bool) -> C
 
 
 def try_sound(facts: Probe, carried: Carried, path: AnyPath) -> None:
-    """Have ffmpeg begin a file with unusual sound, so that a failure shows before hours of work.
+    """Have ffmpeg begin a file with sound that is converted or unusual.
+
+    So a failure shows before hours of work.
 
     Raises:
         OutputError: it cannot write this sound into such a file.
     """
-    if not carried.sounds or _WELL_KNOWN.issuperset(facts.audio):
+    copied = carried.sound.count("copy")
+    if copied == carried.sounds and _WELL_KNOWN.issuperset(facts.audio):
         return
     nothing = ("-f", "lavfi", "-i", "anullsrc")  # in the place of the pictures
     end = ("-t", "0.1", "-f", muxer(path), "file:/dev/null")
@@ -120,7 +127,9 @@ def try_sound(facts: Probe, carried: Carried, path: AnyPath) -> None:
 def _subtitle_form(codec: str, container: str) -> str | None:
     """Codec to write a subtitle track with; `None` if the container cannot hold it."""
     if container == "matroska":
-        return "subrip" if codec == "mov_text" else "copy"
+        if codec == "mov_text":
+            return "subrip"
+        return "copy" if codec in _IN_MATROSKA else None
     if codec not in _TEXT:
         return None
     return "copy" if codec == _TEXT_IN[container] else _TEXT_IN[container]
