@@ -58,12 +58,12 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     """
     if image.mode.startswith("I"):
         deep = np.clip(np.asarray(image).astype(np.int64), 0, 65535)
-        level = Image.fromarray(((deep + 128) // 257).astype(np.uint8))
+        grey = Image.fromarray(((deep + 128) // 257).astype(np.uint8))
         clear = image.info.get("transparency")
         if clear is None:
-            return level
+            return grey
         solid = Image.fromarray(np.where(deep == clear, 0, 255).astype(np.uint8))
-        return Image.merge("LA", (level, solid))
+        return Image.merge("LA", (grey, solid))
     if image.mode == "F":
         level = np.asarray(image, dtype=np.float64)
         broken = level.size - np.count_nonzero(np.isfinite(level))
