@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
@@ -13,8 +14,10 @@ import torch
 from PIL import Image
 
 from render.assembly import scales_of, smallest_side_of
+from render.errors import SourceError
 from render.machine import free_memory
 from render.materials import read_materials
+from render.media.frames import going_on
 from render.media.images import ImageSource
 from render.media.source import MovingSource
 from render.pixels import Pixels
@@ -93,14 +96,22 @@ class Estimate:
 def look_ahead(job: Job, plan: Plan, source: ImageSource | MovingSource) -> Ahead:
     """Read what an estimate needs of a source: sizes, and its first frame.
 
+    Frames that cannot be read are passed over: a run sets them aside.
+
     Raises:
-        SourceError: a frame cannot be read.
+        SourceError: none can be read.
     """
     frames = source.frames
-    chosen = frames[:: max(1, len(frames) // MOST_SIZES)] if plan.rate is None else frames[:1]
-    sizes = [source.size(frame) for frame in chosen]
+    first = next((one for one in going_on(source.read, frames) if one is not None), None)
+    if first is None:
+        raise SourceError(f"{job.input.path}: none of its frames can be read")
+    content = first.pixels
+    chosen = frames[:: max(1, len(frames) // MOST_SIZES)] if plan.rate is None else frames[:0]
+    sizes = [source.size(first.index)]
+    for frame in chosen:
+        with suppress(SourceError):
+            sizes.append(source.size(frame))
     mean = fmean(width * height for width, height in sizes)
-    content = next(iter(source.read(frames[:1]))).pixels
     height, width = content.shape[:2]
     factor = (mean / (width * height)) ** 0.5
     return Ahead(

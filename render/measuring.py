@@ -20,7 +20,6 @@ from render.media.stills import decode_png
 from render.metrics import Metrics, MotionOf, Shown, estimated_motion, measure
 from render.mirror import open_store
 from render.motion.paths import Motion
-from render.plan import Plan
 from render.sample.clip import SampleClip
 from render.spec.load import load_job
 from render.store import store_folder
@@ -86,7 +85,7 @@ def measure_output(output: Path) -> Measured:
                     yield Shown(frame.index, frame.pixels, result, record.info.get("loss", {}))
 
         def measured(motion: MotionOf) -> Metrics:
-            return measure(shown(), plan.shots, seams(plan), motion)
+            return measure(shown(), plan.shots, plan.seams, motion)
 
         motion = _exact_motion(source)
         found = Measured(
@@ -100,17 +99,6 @@ def measure_output(output: Path) -> Measured:
 def _per_frame(metrics: Metrics) -> bytes:
     """What a report draws."""
     return json.dumps({"per_frame": metrics.frames_to_data()}).encode()
-
-
-def seams(plan: Plan) -> frozenset[int]:
-    """Frames that another unit than that of the frame before them in the shot has painted.
-
-    But for those that were started from that frame all the same.
-    """
-    starts = {unit.frames[0] for unit in plan.units if unit.chained and unit.after is None}
-    led = {unit.towards for unit in plan.units if unit.towards is not None}
-    inside = {frame for shot in plan.shots for frame in shot[1:]}
-    return frozenset((starts | led) & inside)
 
 
 def table(measured: Measured) -> list[tuple[str, str]]:

@@ -120,6 +120,17 @@ class Plan:
         """Number of frames."""
         return sum(len(shot) for shot in self.shots)
 
+    @property
+    def seams(self) -> frozenset[int]:
+        """Frames that another unit than that of the frame before them in the shot paints.
+
+        But for those that are started from that frame all the same.
+        """
+        starts = {unit.frames[0] for unit in self.units if unit.chained and unit.after is None}
+        led = {unit.towards for unit in self.units if unit.towards is not None}
+        inside = {frame for shot in self.shots for frame in shot[1:]}
+        return frozenset((starts | led) & inside)
+
     def to_data(self) -> dict[str, Any]:
         """The plan as plain data, for `plan.json`."""
         return {

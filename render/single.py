@@ -67,7 +67,8 @@ def preview(
     frames = frames or there[:1]
     for frame in frames:
         if frame not in there:
-            raise SourceError(f"--frame {frame}: the frames are {there[0]}-{there[-1]}")
+            every = f", every {there.step}" if there.step > 1 else ""
+            raise SourceError(f"--frame {frame}: the frames are {there[0]}-{there[-1]}{every}")
     if size < max(max(source.size(frame)) for frame in frames):
         job = _smaller(job, size)
         source = open_source(job.input, job.output)

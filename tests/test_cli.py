@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,16 @@ def test_two_errors_in_one_file_are_both_shown_with_line_and_column(job_file):
         line = next(line for line in result.stderr.splitlines() if key in line)
         assert f"{job_file}:" in line
         assert "allowed:" in line
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [("output.path=out.txt", r"out\.txt"), ("output.codec=prores", r"\.\w+ does not hold prores")],
+)
+def test_a_file_that_cannot_be_written_is_found_without_opening_anything(job_file, override, told):
+    result = call("check", job_file, override)
+    assert result.exit_code == 2
+    assert re.search(told, result.stderr)
 
 
 def test_the_plan_lists_shots_and_units(job_file):

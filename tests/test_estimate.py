@@ -12,9 +12,10 @@ from typer.testing import CliRunner
 from render import estimate as module
 from render.cli import app
 from render.dryrun import dry_run
-from render.errors import EngineError
+from render.errors import EngineError, SourceError
 from render.estimate import Line, estimate, look_ahead
 from render.materials import read_materials
+from render.media.stills import encode_png
 from render.spec.load import dump_job
 from render.study import plan_all
 from render.trial import Trial, try_painting
@@ -90,6 +91,17 @@ def test_a_frame_is_tried_at_half_its_size_too_unless_that_is_too_small_to_be_pa
         assert tried.pop() == sizes
     assert module._contents(smooth_noise(1920, 200, 1), 32)[-1].shape == (53, 512, 3)
     assert module._contents(smooth_noise(2000, 64, 1), 32)[-1].shape == (32, 1000, 3)
+
+
+def test_pictures_that_cannot_be_read_are_passed_over(images_job, tmp_path, tried):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (folder / "a.png").write_bytes(encode_png(smooth_noise(64, 48, 1))[:200])
+    with pytest.raises(SourceError, match="photos: none of its frames can be read"):
+        ahead(images_job(folder))
+    (folder / "b.png").write_bytes(encode_png(smooth_noise(64, 48, 1)))
+    (part,) = ahead(images_job(folder))
+    assert (part.width, part.height) == (64, 48)
 
 
 def test_a_plain_frame_is_tried_like_any_other(video_job):

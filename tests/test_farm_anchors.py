@@ -10,7 +10,6 @@ from render.farm import hands
 from render.farm.actor import Worker
 from render.farm.events import FrameDone, WorkerLost
 from render.inputs import make_plan
-from render.measuring import seams
 from render.pipeline import run
 from render.spec.document import Document
 from render.spec.load import build_job
@@ -109,4 +108,4 @@ def test_workers_that_die_and_are_replaced_give_the_same_bytes(make, alone, monk
 
 
 def test_seams_of_a_plan_are_where_segments_meet(make):
-    assert seams(make_plan(make(1))) == {4, 8}
+    assert make_plan(make(1)).seams == {4, 8}

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from render.cli import app
 from render.errors import OutputError
 from render.inputs import make_plan
-from render.measuring import measure_output, seams, table
+from render.measuring import measure_output, table
 from render.media.frames import going_on
 from render.media.source import open_source
 from render.media.stills import encode_png
@@ -110,8 +110,8 @@ def test_the_command_prints_a_table_or_json(output):
 
 
 def test_units_that_follow_each_other_in_a_shot_meet_at_a_seam(video_job):
-    assert seams(make_plan(video_job())) == frozenset()
-    assert seams(make_plan(video_job("temporal.segment=2"))) == {2, 4, 8, 10}
+    assert make_plan(video_job()).seams == frozenset()
+    assert make_plan(video_job("temporal.segment=2")).seams == {2, 4, 8, 10}
 
 
 def test_what_is_no_output_is_refused(tmp_path, video_job):

@@ -46,8 +46,10 @@ def test_at_the_jobs_size_a_preview_is_what_the_farm_paints(video_job, way):
 
 
 def test_previewing_a_frame_that_is_not_there_names_those_that_are(video_job):
-    with pytest.raises(SourceError, match="--frame 12: the frames are 0-11"):
+    with pytest.raises(SourceError, match=r"--frame 12: the frames are 0-11$"):
         preview(video_job(), [12])
+    with pytest.raises(SourceError, match="--frame 2: the frames are 0-8, every 4"):
+        preview(video_job("input.frames=0-11x4"), [2])
 
 
 def test_one_picture_needs_no_job_file_and_leaves_nothing_beside_it(photo, style_picture, tmp_path):

@@ -42,6 +42,16 @@ def test_a_study_is_a_grid_whose_last_key_varies_fastest(job_of):
     assert not any(cell.job.study for cell in cells)
 
 
+def test_cells_with_other_weights_have_the_content_layers_of_those_weights(job_of):
+    study = "study: {model.weights: [procedural, imagenet]}\n"
+    for job in (job_of(study), job_of(study, "model.weights=procedural")):
+        cells = expand_study(job)
+        alone = [job_of("", f"model.weights={each}") for each in ("procedural", "imagenet")]
+        assert [cell.job.content.layers for cell in cells] == [one.content.layers for one in alone]
+    (cell, _) = expand_study(job_of(study, "content.layers={relu3_1: 2}"))
+    assert cell.job.content.layers == {"relu3_1": 2}
+
+
 def test_of_many_layers_the_label_names_the_first_and_the_last(job_of):
     layers = {f"relu{n}_1": 1 for n in range(1, 6)}
     (cell,) = expand_study(job_of(f"study: {{style.layers: [{layers}]}}\n"))

@@ -9,8 +9,11 @@ from rich.console import Console
 from rich.table import Table
 
 from render.cli.app import AsJson, JobFile, Output, Overrides, app, reported, say, tell
+from render.media.codecs import refuse_misfit
 from render.spec.load import load_job
+from render.spec.media import VideoInput
 from render.spec.named import missing_files
+from render.spec.study import expand_study
 
 
 @app.command()
@@ -37,7 +40,11 @@ def plan(
 def check(job_file: JobFile, overrides: Overrides = None, as_json: AsJson = False) -> None:
     """Check a job file, and say which files that it names are not there; open none of them."""
     with reported(as_json=as_json):
-        missing = missing_files(load_job(job_file, list(overrides or [])))
+        job = load_job(job_file, list(overrides or []))
+        for one in [cell.job for cell in expand_study(job)] if job.study else [job]:
+            if isinstance(one.input, VideoInput):
+                refuse_misfit(one.output, one.output.path)
+        missing = missing_files(job)
     if as_json:
         tell({"problems": [], "missing": missing})
         return

@@ -144,6 +144,18 @@ def codec_for(output: Output, path: AnyPath) -> Codec:
     return codec
 
 
+def refuse_misfit(output: Output, path: AnyPath) -> None:
+    """Refuse a codec, a quality and a file name of a video that do not go together; opens nothing.
+
+    Raises:
+        OutputError: the file cannot hold the codec, or the codec has no such quality.
+    """
+    if output.codec == "frames":
+        refuse_quality(output, path)
+    else:
+        codec_for(output, path)
+
+
 def refuse_quality(output: Output, path: AnyPath) -> None:
     """Refuse a factor or a bitrate for a codec that has neither, rather than forget it.
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from render.errors import OutputError
-from render.media.codecs import codec_for, muxer, refuse_quality
+from render.media.codecs import muxer, refuse_misfit
 from render.media.folder import write_folder
 from render.media.sequence import SequenceSource
 from render.media.streams import Carried, carry, try_sound
@@ -40,15 +40,13 @@ def check_output(
             f"{path}: the result would overwrite the input; choose another output.path"
         )
     if output.codec == "frames":
-        refuse_quality(output, path)
         if isinstance(path, Path) and path.exists() and not path.is_dir():
             raise OutputError(
                 f"{path} is no folder, which codec: frames writes; choose another path"
             )
     elif isinstance(path, Path) and path.is_dir():
         raise OutputError(f"{path} is a folder, not a video; add the name of a file to output.path")
-    else:
-        codec_for(output, path)
+    refuse_misfit(output, path)
     carried = _carried(path, output, source, source.frames)
     if isinstance(source, VideoSource):
         try_sound(source.probe, carried, path)

@@ -7,7 +7,6 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 from urllib.parse import quote
 
@@ -135,7 +134,7 @@ def _charts(facts: Facts) -> list[tuple[str, Markup, list[str], str]]:
         for name, value in facts.records[frame].info.get("loss", {}).items():
             losses[name].append((frame, value))
     axis = "frame" if isinstance(facts.job.input, VideoInput) else "picture"
-    seams = _seams(facts)
+    seams = sorted(facts.plan.seams)
     remark = "dashed: seams, where a segment begins" if seams else ""
     found = [
         ("Loss over evaluations", _traces(facts), "evaluation", True, (), _JUMPS),
@@ -179,14 +178,6 @@ def _calm(facts: Facts) -> Mapping[str, list[tuple[float, float]]]:
         "result": [(frame, one["error"]) for frame, one in compared],
         "source (its floor)": [(frame, one["floor"]) for frame, one in compared],
     }
-
-
-def _seams(facts: Facts) -> list[float]:
-    """Frames that begin a unit inside a shot."""
-    pairs = pairwise(facts.plan.units)
-    return [
-        after.frames[0] for before, after in pairs if before.shot == after.shot and after.chained
-    ]
 
 
 def _work(facts: Facts) -> dict[str, list[tuple[float, float, str]]]:

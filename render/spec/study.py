@@ -14,9 +14,10 @@ from pydantic import ValidationError
 from render.errors import JobError, Problem
 from render.spec.document import Document, Found, KeyPath, Place
 from render.spec.explain import explain
-from render.spec.job import Job
+from render.spec.job import PROCEDURAL, Job
 from render.spec.media import VideoInput
 from render.spec.overrides import WrongError, put_value
+from render.spec.style import Content
 from render.spec.url import AnyPath, Url
 
 MOST_CELLS = 1000
@@ -90,6 +91,12 @@ def _cell(
     data: Any = _lists(job.model_dump(exclude={"study", "preset"}))
     keys: dict[KeyPath, Place] = {}
     values: dict[KeyPath, Place] = {}
+    if "model" in chosen or "model.weights" in chosen:
+        # By default they follow from the weights. (Said by the job, in the words of the default, they
+        # do so too, which cannot be told apart any more.)
+        defaults = (PROCEDURAL["content"]["layers"], Content().layers)
+        if data["content"]["layers"] in defaults:
+            del data["content"]["layers"]
     label = ", ".join(_label(key, value) for key, (_, value) in chosen.items())
     for key, (position, value) in chosen.items():
         at = ("study", key, position)
