@@ -75,9 +75,18 @@ def test_clear_areas_stay_as_they_are_and_do_not_count(vgg):
     assert torch.equal(found[..., 48:], content[..., 48:])
     change = (found - content).square()
     assert change[..., :48].mean() > 1e-3
-    garish = torch.where(opaque > 0, content, 1 - content)
-    other = stylizer(vgg, evaluations=20).stylize(garish, opaque=opaque).pixels
-    assert (other - found)[..., :32].abs().mean() < 0.02
+
+
+@pytest.mark.parametrize("settings", [{}, {"repaint": True}, {"keeping": Keeping("palette")}])
+def test_colours_that_are_hidden_change_nothing(vgg, settings):
+    content, opaque = picture(96, 48, 0), half_masks(96)[0]
+    painted = []
+    for hidden in (content, 1 - content, torch.zeros_like(content), torch.ones_like(content)):
+        given = torch.where(opaque > 0, content, hidden)
+        made = stylizer(vgg, evaluations=4, settings=settings).stylize(given, opaque=opaque)
+        painted.append(made.pixels[..., :48])
+    for other in painted[1:]:
+        assert torch.equal(other, painted[0])
 
 
 def test_the_edge_of_a_clear_area_is_as_calm_as_what_is_painted(vgg):

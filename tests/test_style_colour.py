@@ -158,10 +158,21 @@ def test_what_lies_outside_an_area_does_not_count_for_its_palette():
     area = torch.zeros_like(both[:, :1])
     area[..., :40] = 1
     found, wanted = palette(both, area), palette(painting())
-    for name in ("mean", "covariance", "tints", "variety"):
+    for name in ("mean", "covariance", "tones", "tints", "variety"):
         torch.testing.assert_close(
             getattr(found, name), getattr(wanted, name), atol=1e-6, rtol=1e-4
         )
+
+
+def test_an_area_of_few_pixels_has_their_tones_and_tints():
+    pixels, area = picture(0), torch.zeros_like(picture(0)[:, :1])
+    area[..., 5, 7] = area[..., 20, 11] = 1
+    inside = pixels[..., [5, 20], [7, 11]]
+    lightness = luma(inside[..., None])[..., 0]
+    inside = inside[..., lightness.flatten().argsort()]
+    found = palette(pixels, area)
+    torch.testing.assert_close(found.tints[..., [0, -1]].float(), inside)
+    torch.testing.assert_close(found.tones[:, [0, -1]].float(), lightness.sort().values)
 
 
 def test_large_pictures_are_measured_at_a_bounded_size(monkeypatch):

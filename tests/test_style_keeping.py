@@ -118,6 +118,15 @@ def test_styles_take_on_the_palette_of_the_content():
     torch.testing.assert_close(half.mean, middle, atol=1e-3, rtol=0)
 
 
+def test_the_part_of_a_style_that_counts_takes_on_the_palette():
+    target, area = palette(picture(1)), torch.zeros_like(picture(0)[:, :1])
+    area[..., : area.shape[-1] // 2] = 1
+    moved = Keeping("palette").style(picture(0), target, area)
+    found = palette(moved, area)
+    torch.testing.assert_close(found.mean, target.mean, atol=5e-3, rtol=0)
+    torch.testing.assert_close(found.covariance, target.covariance, atol=5e-3, rtol=0)
+
+
 def test_for_luminance_alone_styles_are_grey_and_as_light_and_varied_as_the_content():
     keeping = Keeping("luminance")
     content = keeping.before(picture(1))

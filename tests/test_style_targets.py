@@ -56,6 +56,16 @@ def test_the_scale_is_that_of_the_style_beside_the_result(vgg):
     same(styles(vgg, FIRST, scale=0.5).targets(80)[0], styles(vgg, FIRST).targets(40)[0])
 
 
+def test_colours_that_are_hidden_change_nothing(vgg):
+    opaque = (picture(80, 60, 5)[:, :1] > 0.5).float()
+    black, white = (
+        styles(vgg, StylePicture(torch.where(opaque > 0, FIRST.pixels, hidden), opaque=opaque))
+        for hidden in (0.0, 1.0)
+    )
+    same(black.targets(64)[0], white.targets(64)[0])
+    assert torch.equal(black.palettes()[0].tones, white.palettes()[0].tones)
+
+
 def test_targets_are_made_once_for_every_size(vgg):
     made = styles(vgg, FIRST)
     assert made.targets(64) is made.targets(64)

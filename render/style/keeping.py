@@ -35,14 +35,15 @@ class Keeping:
         """A content or style picture as it is painted from: grey, to the degree of `strength`."""
         return desaturate(pixels, self.strength) if self.mode == "luminance" else pixels
 
-    def style(self, pixels: Tensor, content: Palette) -> Tensor:
+    def style(self, pixels: Tensor, content: Palette, area: Tensor | None = None) -> Tensor:
         """A style picture moved to the palette of the content, both as `before` leaves them.
 
+        What of it counts, which is where `area` (B×1×H×W) is, has that palette then.
         With grey pictures it is the matching of luminance that Gatys et al. 2016 ("Preserving
         Color") put before luminance-only transfer.
         """
         pixels = self.before(pixels)
-        return torch.lerp(pixels, match_palette(pixels, content), self.strength)
+        return torch.lerp(pixels, match_palette(pixels, content, area), self.strength)
 
     def start(self, pixels: Tensor, styles: Palette) -> Tensor:
         """A finished picture, such as the previous frame, as something to paint on from."""

@@ -41,7 +41,7 @@ def scale_sizes(
 def share_evaluations(
     evaluations: int, scales: int, factor: float = 2.0, shares: Sequence[int] | None = None
 ) -> list[int]:
-    """Evaluations of each scale, coarsest first; at least 1 each, `evaluations` in all if it can be.
+    """Evaluations of each scale, coarsest first: at least 1 each, and else `evaluations` in all.
 
     Args:
         evaluations: of all scales together.
@@ -55,6 +55,9 @@ def share_evaluations(
         weights = shares[-scales:]
     budgets = [max(1, int(evaluations * weight / sum(weights))) for weight in weights]
     budgets[0] += max(0, evaluations - sum(budgets))
+    while sum(budgets) > max(evaluations, scales):
+        largest = max(range(scales), key=lambda level: (budgets[level], level))
+        budgets[largest] -= 1
     return budgets
 
 

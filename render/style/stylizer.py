@@ -12,7 +12,7 @@ from torch.nn import functional
 from render.errors import EngineError
 from render.style.bands import bands_of
 from render.style.budget import Budget
-from render.style.colour import Palette, blend_palettes, palette, repainted
+from render.style.colour import Palette, blend_palettes, filled, palette, repainted
 from render.style.guides import feather, without_overlap
 from render.style.keeping import Keeping
 from render.style.lbfgs import Searches
@@ -148,6 +148,8 @@ class Stylizer:
         mixture = blend_palettes(palettes, [1 / len(palettes)] * len(palettes))
         if self._repaint:
             source = repainted(source, palettes, regions, opaque)
+        if opaque is not None:
+            source = filled(source, opaque)
         if start is None:
             spent = evaluations or self.budget.evaluations
             steps = self.budget.steps(self.weights.layers(), width, height, spent)
@@ -253,7 +255,7 @@ class Stylizer:
             return None
         whole = torch.ones_like(source[:, :1]) if opaque is None else opaque
         own = [palette(source, whole * area) for area in regions] or [palette(source, opaque)]
-        return lambda number, pixels: self._keeping.style(pixels, own[number])
+        return lambda number, pixels, area: self._keeping.style(pixels, own[number], area)
 
     def _first(
         self, source: Tensor, size: tuple[int, int], styles: Palette, seeds: Sequence[int]

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from render.errors import EngineError
-from render.style.colour import Palette, blend_palettes, palette
+from render.style.colour import Palette, blend_palettes, filled, palette
 from render.style.guides import guide
 from render.style.pyramid import fit_size, resize
 from render.style.statistics import (
@@ -67,8 +67,9 @@ class Binding:
     weight: float = 1.0
 
 
-Recolour = Callable[[int, Tensor], Tensor]
-"""From the number of a region and a style picture (1×3×H×W) to what counts there (B×3×H×W)."""
+Recolour = Callable[[int, Tensor, Tensor | None], Tensor]
+"""From the number of a region, a style picture (1×3×H×W) and the area of it that counts (1×1×H×W) to
+what the picture is there (B×3×H×W)."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,10 @@ class _Source:
     share: float
     digest: str
     number: int
+
+    def resized(self, size: tuple[int, int]) -> tuple[Tensor, Tensor | None]:
+        """Pixels and area at a width and height."""
+        return resize(self.pixels, *size), None if self.area is None else resize(self.area, *size)
 
 
 class Styles:
@@ -141,10 +146,7 @@ class Styles:
         """The palette of each region's style."""
         return [
             blend_palettes(
-                [
-                    palette(*self._measured(number, each.pixels, each.area, recolour))
-                    for each in sources
-                ],
+                [palette(*_measured(number, each, recolour)) for each in sources],
                 [each.share for each in sources],
             )
             for number, sources in enumerate(self._sources)
@@ -198,7 +200,7 @@ class Styles:
             found.append(
                 self._known(each, size)
                 if recolour is None
-                else self._moments(recolour(number, resize(each.pixels, *size)), each.area, size)
+                else self._moments(*_recoloured(recolour, number, each, size))
             )
         shares = [each.share for each in sources]
         return {
@@ -211,34 +213,39 @@ class Styles:
         kept = _kept.setdefault(self._vgg.convolutions, OrderedDict())
         key = (self._vgg.variant, self._layers, self._loss, source.digest, size)
         if key not in kept:
-            kept[key] = self._moments(resize(source.pixels, *size), source.area, size)
+            kept[key] = self._moments(*source.resized(size))
             if len(kept) > _MOST_KEPT:
                 kept.popitem(last=False)
         kept.move_to_end(key)
         return kept[key]
 
-    def _moments(
-        self, pixels: Tensor, area: Tensor | None, size: tuple[int, int]
-    ) -> Mapping[str, Moments]:
-        where = None if area is None else resize(area, *size)
+    def _moments(self, pixels: Tensor, area: Tensor | None) -> Mapping[str, Moments]:
         found = {}
         with torch.no_grad():
             features = self._vgg.features(pixels)
             for name in self._layers:
                 of = features[name]
-                seen = None if where is None else guide(where, of.shape[-2], of.shape[-1])
+                seen = None if area is None else guide(area, of.shape[-2], of.shape[-1])
                 found[name] = moments(of, self._loss, seen)
         return found
 
-    @staticmethod
-    def _measured(
-        number: int, pixels: Tensor, area: Tensor | None, recolour: Recolour | None
-    ) -> tuple[Tensor, Tensor | None]:
-        if recolour is None:
-            return pixels, area
-        size = fit_size(pixels.shape[-1], pixels.shape[-2], _PALETTE_SIDE)
-        small = recolour(number, resize(pixels, *size))
-        return small, None if area is None else resize(area, *size)
+
+def _recoloured(
+    recolour: Recolour, number: int, source: _Source, size: tuple[int, int]
+) -> tuple[Tensor, Tensor | None]:
+    """Pixels and area of a source of a region at a size (width, height)."""
+    pixels, area = source.resized(size)
+    return recolour(number, pixels, area), area
+
+
+def _measured(
+    number: int, source: _Source, recolour: Recolour | None
+) -> tuple[Tensor, Tensor | None]:
+    """What a palette is measured of."""
+    if recolour is None:
+        return source.pixels, source.area
+    size = fit_size(source.pixels.shape[-1], source.pixels.shape[-2], _PALETTE_SIDE)
+    return _recoloured(recolour, number, source, size)
 
 
 def _sources(
@@ -253,6 +260,8 @@ def _sources(
         masks = [mask.to(device) for mask in (picture.opaque, binding.part) if mask is not None]
         area = torch.stack(masks).prod(0) if masks else None
         pixels = picture.pixels.to(device)
+        if picture.opaque is not None:
+            pixels = filled(pixels, picture.opaque.to(device))
         share = picture.share / total
         found.append(_Source(pixels, area, share, _digest(pixels, area), number))
     return found
