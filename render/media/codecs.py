@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cache
 
 from render.errors import OutputError
@@ -24,6 +25,8 @@ _MUXERS = {
     ".gif": "gif",
     ".webp": "webp",
 }
+LONGEST_FRAME = {"gif": Fraction(2**16 - 1, 100), "webp": Fraction(2**24 - 1, 1000)}
+"""Seconds that these containers show a frame at most."""
 
 
 @dataclass(frozen=True)

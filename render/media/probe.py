@@ -15,7 +15,7 @@ from render.errors import SourceError
 from render.media.colour import Colour, read_colour
 from render.media.decode import Track
 from render.media.ffmpeg import GUARD, check_media_file
-from render.media.timestamps import frame_rate, timestamps
+from render.media.timestamps import frame_rate, last_frame, timestamps
 from render.media.turn import swaps, upright
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class Probe:
         rate: frames per second, exact; the mean where `constant` is false.
         constant: whether frame i stands at `i / rate` behind the first, to one tick.
         pts: timestamp of each frame in ticks, ascending.
+        last: seconds that the last frame is shown; `1 / rate` where the file says nothing clearly else.
         keys: timestamps at which decoding may start, ascending; empty if only the file's start is.
         cut_off: whether the file's header promises more frames, behind these.
         start: seconds at which the file as a whole starts, on the clock of `pts`.
@@ -56,6 +57,7 @@ class Probe:
     rate: Fraction
     constant: bool
     pts: npt.NDArray[np.int64]
+    last: Fraction
     keys: npt.NDArray[np.int64]
     cut_off: bool
     start: Fraction
@@ -100,6 +102,7 @@ def probe(path: Path, chosen: int | None = None) -> Probe:
                 rate=rate,
                 constant=constant,
                 pts=pts,
+                last=last_frame(times.last, track.time_base, rate, constant),
                 keys=keys,
                 cut_off=times.cut_off,
                 start=Fraction(container.start_time or 0, av.time_base),

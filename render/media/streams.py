@@ -8,7 +8,7 @@ from fractions import Fraction
 import av
 
 from render.errors import OutputError, SourceError
-from render.media.codecs import muxer
+from render.media.codecs import LONGEST_FRAME, muxer
 from render.media.ffmpeg import GUARD, guarded_input, running
 from render.media.probe import Probe
 from render.media.timeline import Timeline
@@ -63,10 +63,16 @@ def carry(facts: Probe, timeline: Timeline, container: str, *, sound: bool) -> C
         sound: whether the job wants the sound.
     """
     if container not in ("mp4", "mov", "matroska", "webm"):
-        note = (f"{container} holds no sound: it is left out",) if sound and facts.audio else ()
-        return Carried(notes=note)
+        notes = [f"{container} holds no sound: it is left out"] if sound and facts.audio else []
+        longest = LONGEST_FRAME.get(container)
+        if longest is not None and timeline.last > longest:
+            notes.append(
+                f"{container} shows no frame longer than {float(longest)} s: the last, of "
+                f"{float(timeline.last):g} s, is cut short"
+            )
+        return Carried(notes=tuple(notes))
     arguments: list[str] = []
-    notes: list[str] = []
+    notes = []
     heard = _sounding(facts, timeline) if sound else []
     for n, track in enumerate(heard):
         codec = facts.audio[track]

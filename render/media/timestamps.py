@@ -32,6 +32,9 @@ _LONGEST_GAP = 10
 _SHORTENED = Fraction(5, 10_000_000)
 _FEW = 4
 _HOUR, _MINUTE = 3600, 60
+_SHORTEST = Fraction(1, 1000)
+"""Seconds; a last frame that is shown no longer has a tick of some clock in the place of a time."""
+_CLEARLY_LONGER = Fraction(3, 2)
 
 
 @dataclass(frozen=True)
@@ -42,11 +45,13 @@ class Times:
         frames: timestamps of all frames that decode.
         keys: those at which decoding may start; empty if only the file's start is.
         cut_off: whether the file's header promises more frames, behind these.
+        last: ticks that the last of them is shown; 0 if the file does not say.
     """
 
     frames: Ticks
     keys: Ticks
     cut_off: bool
+    last: int = 0
 
 
 def timestamps(track: Track, stream: VideoStream) -> Times:
@@ -87,7 +92,8 @@ def timestamps(track: Track, stream: VideoStream) -> Times:
         if len(found) < len(said.times):
             log.warning("%s: %d of %d frames decode", track.path.name, len(found), len(said.times))
         return Times(found, times[:0], cut_off)
-    return Times(times, np.unique(np.array(said.keys, dtype=np.int64)), cut_off)
+    last = 0 if cut_off else said.last_shown(int(times[-1]), stream)
+    return Times(times, np.unique(np.array(said.keys, dtype=np.int64)), cut_off, last)
 
 
 @dataclass
@@ -100,6 +106,7 @@ class _Packets:
         count: packets, with those that give no frame.
         places: of AVI, which leaves places empty where a frame is shown on, how many there are.
         end: when the last frame ends.
+        last: the latest timestamp, and the ticks that its packet says it lasts.
         clock: when the last whole packet is to be decoded.
     """
 
@@ -108,6 +115,7 @@ class _Packets:
     count: int = 0
     places: int = 0
     end: int = 0
+    last: tuple[int, int] = (0, 0)
     clock: int | None = None
 
     def promised_more(self, track: Track, stream: VideoStream, frames: int) -> bool:
@@ -118,6 +126,14 @@ class _Packets:
             # Matroska says when each stream ends; some writers count one frame more or less.
             lost |= self.end * track.time_base * (frames + 2) / frames < promised
         return lost
+
+    def last_shown(self, last: int, stream: VideoStream) -> int:
+        """Ticks that the frame at `last`, the last one, is shown; 0 if the file does not say."""
+        time, shown = self.last
+        if time != self.times[-1] and stream.container.format.name.startswith("mov"):
+            # It stores how long decoding waits, which for reordered frames is another frame's time.
+            shown = (stream.start_time or 0) + (stream.duration or 0) - last
+        return max(shown, 0) if time == last else 0
 
 
 def _read_packets(track: Track) -> _Packets:
@@ -142,6 +158,8 @@ def _read_packets(track: Track) -> _Packets:
                     said.places = packet.dts + 1 if container.format.name == "avi" else 0
             said.times.append(packet.pts)
             said.end = max(said.end, (packet.pts or 0) + (packet.duration or 0))
+            if packet.pts is not None and packet.pts >= said.last[0]:
+                said.last = packet.pts, packet.duration or 0
             if packet.is_keyframe and packet.pts is not None:
                 said.keys.append(packet.pts)
     return said
@@ -170,6 +188,22 @@ def frame_rate(pts: Ticks, tick: Fraction, guesses: Sequence[Fraction]) -> tuple
         if np.abs(off).max() <= (0 if whole_ticks else step.denominator):
             return rate, True
     return mean, False
+
+
+def last_frame(last: int, tick: Fraction, rate: Fraction, constant: bool) -> Fraction:
+    """Seconds that the last frame is shown.
+
+    At a constant rate it is `1 / rate` unless the file holds it clearly longer: many end on a frame that
+    is a little off, or cut short.
+
+    Args:
+        last: what the file says, in ticks; 0 if nothing.
+        tick: seconds of one.
+        rate: frames per second.
+        constant: whether the frames before keep to it.
+    """
+    said, usual = last * tick, 1 / rate
+    return said if said > (_CLEARLY_LONGER * usual if constant else _SHORTEST) else usual
 
 
 def _ntsc(rate: Fraction) -> Fraction:

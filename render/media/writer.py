@@ -5,23 +5,22 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from glob import escape
 from pathlib import Path
 
 import av
 import numpy as np
-from PIL import Image
 
 from render.errors import OutputError
-from render.media.codecs import Codec, codec_for, encoder_options, muxer
+from render.media.codecs import LONGEST_FRAME, Codec, codec_for, encoder_options, muxer
 from render.media.ffmpeg import Process, running
 from render.media.streams import Carried
 from render.media.timeline import Timeline
+from render.media.webp import end_webp, read_back_webp
 from render.pixels import Pixels
 from render.spec.media import Output
-
-_WEBP_CLOCK = 1000  # ticks a second
 
 
 def write_file(
@@ -50,6 +49,9 @@ def write_file(
     """
     codec = codec_for(output, path)
     options, notes = encoder_options(output, codec)
+    container = muxer(path)
+    longest = LONGEST_FRAME.get(container, timeline.last)
+    timeline = replace(timeline, last=min(timeline.last, longest))
     temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.partial{path.suffix}")
     filters = codec.filters
     if enlarged is not None:
@@ -61,10 +63,10 @@ def write_file(
         *carried.inputs,
         *("-map", "0:v", *carried.arguments, "-vf", filters, *options),
         *("-fps_mode", "passthrough", "-enc_time_base", "demux"),
-        # Reordered frames would leave the length of a varying-rate file to its last packet's whim.
-        *(() if timeline.constant else ("-bf", "0")),
-        *(("-movflags", "+faststart") if muxer(path) in ("mp4", "mov") else ()),
-        *("-f", muxer(path), f"file:{temporary.absolute()}"),
+        # Reordered frames would leave the length of such a file to its last packet's whim.
+        *(("-bf", "0", *_hold(timeline, container)) if timeline.held else ()),
+        *(("-movflags", "+faststart") if container in ("mp4", "mov") else ()),
+        *("-f", container, f"file:{temporary.absolute()}"),
     ]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -72,7 +74,12 @@ def write_file(
             left.unlink()  # of a run that was killed
         with running(arguments, feed=True) as process:
             count = _feed(process, frames, codec, timeline, path)
-        _read_back(temporary, path, timeline, carried.sounds)
+        if container == "webp":
+            if timeline.held:
+                end_webp(temporary, timeline)
+            read_back_webp(temporary, path, timeline)
+        else:
+            _read_back(temporary, path, timeline, carried.sounds)
         _sync(temporary)
         temporary.replace(path)
         _sync(path.parent)
@@ -81,6 +88,19 @@ def write_file(
     finally:
         temporary.unlink(missing_ok=True)
     return count, notes
+
+
+def _hold(timeline: Timeline, container: str) -> list[str]:
+    """Options that say how long the last frame is shown, which the pipe to ffmpeg cannot."""
+    if container == "webp":
+        return []  # its frames come as one packet, see `end_webp`
+    if container == "gif":
+        # Players take a delay of none for a tenth of a second.
+        return ["-final_delay", str(max(1, round(timeline.last * 100)))]
+    last, seconds = len(timeline.ticks) - 1, timeline.last
+    shown = f"{seconds.numerator}/{seconds.denominator}/TB"
+    # ffmpeg gives the others one and the same guess, which may reach beyond the last.
+    return ["-bsf:v", f"setts=duration='if(eq(N,{last}),{shown},NEXT_PTS-PTS)'"]
 
 
 def _feed(
@@ -130,17 +150,15 @@ def _even(pixels: Pixels) -> Pixels:
 
 def _read_back(temporary: Path, path: Path, timeline: Timeline, sounds: int) -> None:
     """Compare the finished file with what it should hold."""
-    if path.suffix.lower() == ".webp":
-        _read_back_webp(temporary, path, timeline)
-        return
     with av.open(str(temporary)) as container:
         stream = container.streams.video[0]
         tick = stream.time_base or Fraction(1)
-        times: list[Fraction] = sorted(
-            packet.pts * tick
+        frames = sorted(
+            (packet.pts * tick, (packet.duration or 0) * tick)
             for packet in container.demux(stream)
             if packet.size and packet.pts is not None
         )
+        times = [time for time, _ in frames]
         tracks = len(container.streams.audio)
         found = len(times)
         wrong = _misplaced(times, timeline, tick)
@@ -151,21 +169,11 @@ def _read_back(temporary: Path, path: Path, timeline: Timeline, sounds: int) -> 
         )
     if wrong is not None:
         raise OutputError(f"{path}: read back, frame {wrong} is not where it belongs in time")
-
-
-def _read_back_webp(temporary: Path, path: Path, timeline: Timeline) -> None:
-    """Likewise for animated WebP, whose encoder makes one longer frame of frames that look alike."""
-    due = {round(ticks * timeline.tick * _WEBP_CLOCK) for ticks in timeline.ticks}
-    time, late = 0, False
-    with Image.open(temporary) as image:
-        for index in range(getattr(image, "n_frames", 1)):
-            image.seek(index)
-            image.load()
-            late |= due.isdisjoint(range(time - 1, time + 2))
-            time += image.info.get("duration", 0)
-    if late or (len(due) > 1 and time <= max(due)):
+    shown = frames[-1][1]
+    if timeline.held and shown and abs(shown - timeline.last) > max(tick, timeline.tick):
         raise OutputError(
-            f"{path}: read back, its frames are not where they belong in time, or some are missing"
+            f"{path}: read back, the last frame is shown for {float(shown):g} s; "
+            f"it should be {float(timeline.last):g} s"
         )
 
 
