@@ -12,10 +12,11 @@ from PIL import Image
 from render import batches, inputs
 from render.errors import EngineError, SourceError
 from render.farm import hands
-from render.farm.actor import Worker
+from render.farm.actor import BatchReply, Worker
 from render.farm.events import FrameDone, FrameFailed, FrameRetried, Note, WorkerLost, WorkerReady
 from render.pipeline import run
 from render.store import store_folder
+from render.together import Finished
 
 pytestmark = pytest.mark.usefixtures("farm")
 
@@ -144,6 +145,23 @@ def test_what_cannot_be_read_fails_alone_and_is_painted_once_it_can_be(images_jo
     assert not of(FrameRetried, events)
     (folder / "a/2.png").write_bytes(whole)
     assert run(job).status == "finished"
+
+
+class Blind(Worker):
+    """Cannot read anything."""
+
+    def paint_batch(self, task):
+        dark = [Finished(one.frame, reason="dark", unreadable=True) for one in task.pictures]
+        return BatchReply(dark, task.attempt)
+
+
+def test_that_too_many_pictures_failed_is_said_once_however_many_of_a_batch_do(
+    images_job, folder, monkeypatch
+):
+    monkeypatch.setattr(hands, "Worker", Blind)
+    job, events = images_job(folder, *QUICK, "farm.max_failed=1"), []
+    assert len(run(job, on_event=events.append).frames_failed) > 2
+    assert len([note for note in of(Note, events) if "farm.max_failed" in note.text]) == 1
 
 
 def test_a_picture_that_vanishes_while_the_job_runs_is_one_picture(images_job, folder):

@@ -272,9 +272,7 @@ class Driver:
         """
         if len(errand.frames) == 1:
             self._charge(errand.frames[0], errand.stage, reason)
-            return
-        attempt = self._attempts.fault(errand.frames, errand.stage)
-        if attempt is None:
+        elif (attempt := self._attempts.fault(errand.frames, errand.stage)) is None:
             self._work.separate(errand)
         else:
             for frame in errand.frames:
@@ -291,8 +289,8 @@ class Driver:
     def _set_aside(self, frame: int, reason: str) -> None:
         self.failed[frame] = reason
         self._on_event(FrameFailed(frame, reason))
-        self._gave_up = self._limit is not None and len(self.failed) > self._limit
-        if self._gave_up:
+        if self._limit is not None and len(self.failed) > self._limit and not self._gave_up:
+            self._gave_up = True
             self._on_event(Note("stopped: more frames failed than farm.max_failed allows"))
 
 
