@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from conftest import of, smooth_noise
 from PIL import Image
 
 from render import batches, inputs
-from render.errors import EngineError, SourceError
+from render.errors import EngineError, OutputError, SourceError
 from render.farm import hands
 from render.farm.actor import BatchReply, Worker
 from render.farm.events import FrameDone, FrameFailed, FrameRetried, Note, WorkerLost, WorkerReady
@@ -205,6 +206,31 @@ def test_one_picture_that_cannot_be_painted_is_tried_again_alone_and_set_aside(
     assert summary.frames_failed == {2: "choked"}  # a/2.png
     assert [event.frame for event in of(FrameRetried, events)] == [2, 2]
     assert summary.frames_done == 11
+
+
+class Refused(Worker):
+    """May not write where the results go."""
+
+    def paint_batch(self, task):
+        return super().paint_batch(replace(task, keeper=Shut()))
+
+
+class Shut:
+    """Keeps nothing."""
+
+    def keep(self, name, data):
+        raise OutputError(f"{name}: access is refused")
+
+
+def test_results_that_workers_cannot_write_end_the_run_and_are_no_fault_of_the_pictures(
+    images_job, folder, monkeypatch
+):
+    monkeypatch.setattr(hands, "Worker", Refused)
+    job, events = images_job(folder, *QUICK, "farm.transfer=direct"), []
+    with pytest.raises(OutputError, match=r"\.png: access is refused$"):
+        run(job, on_event=events.append)
+    assert not of(FrameRetried, events)
+    assert not of(FrameFailed, events)
 
 
 class Dying(Worker):

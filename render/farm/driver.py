@@ -12,7 +12,7 @@ from collections.abc import Collection
 import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
 
-from render.errors import FarmError
+from render.errors import FarmError, OutputError
 from render.farm.actor import BatchReply, BatchTask, Placed, Ready, Reply
 from render.farm.attempts import Attempts, failure_limit
 from render.farm.cluster import Crew
@@ -99,6 +99,7 @@ class Driver:
         Raises:
             FarmError: the cluster has not what the job needs, or its workers keep dying.
             WeightsError: a worker cannot load the model.
+            OutputError: what is finished cannot be kept, here or by a worker.
         """
         self._on_event = on_event
         self._pool = pool
@@ -201,7 +202,7 @@ class Driver:
         except RayActorError as error:
             self._lose(hand, first_line(cause_of_death(hand.actor, error)))
         except RayTaskError as error:
-            if errand is None:
+            if errand is None or isinstance(error.cause, OutputError):
                 raise own_error(error) from error
             self._charge_all(errand, told(error))
             self._release(hand)
