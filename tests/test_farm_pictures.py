@@ -152,7 +152,7 @@ class Blind(Worker):
     """Cannot read anything."""
 
     def paint_batch(self, task):
-        dark = [Finished(one.frame, reason="dark", unreadable=True) for one in task.pictures]
+        dark = [Finished(one.frame, reason="dark", final=True) for one in task.pictures]
         return BatchReply(dark, task.attempt)
 
 
