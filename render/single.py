@@ -142,7 +142,7 @@ def paint_image(
     original = read_still(source.path(0))
     height, width = original.pixels.shape[:2]
     made = Still(_paint(_painter(job), frame), frame.alpha, original.exif, form)
-    write_atomically(output, picture_file(job, made, (width, height), form))
+    write_atomically(output, picture_file(job, made, (width, height), form, str(output)))
     return job
 
 

@@ -1,7 +1,7 @@
 """A batch of pictures, from files to finished files: what a worker does with it, without the farm.
 
-One bad picture fails by itself: what cannot be read is left out; where painting fails, each is painted
-alone, so that it costs nobody else anything. All this follows from the pictures alone.
+One bad picture fails by itself: what cannot be read or written is left out; where painting fails, each
+is painted alone, so that it costs nobody else anything. All this follows from the pictures alone.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Protocol
 import torch
 
 from render.assembly import Mask, check_shape, mask_tensor
-from render.errors import EngineError, RenderError, SourceError
+from render.errors import EngineError, OutputError, RenderError, SourceError
 from render.media.images import Opened
 from render.media.stills import FORMAT_OF, Still, encode_still, scale_still
 from render.painted import Painted, committed
@@ -86,7 +86,7 @@ class Finished:
         trace: see `Painted`.
         changed: settings that were changed to get it, by key.
         reason: why there is none.
-        unreadable: it cannot be read, and not by another worker either.
+        final: it cannot be read or written, and not by another worker either.
         notes: what a person should know of it.
     """
 
@@ -101,7 +101,7 @@ class Finished:
     trace: tuple[tuple[int, float], ...] = ()
     changed: dict[str, object] = field(default_factory=dict)
     reason: str = ""
-    unreadable: bool = False
+    final: bool = False
     notes: tuple[str, ...] = ()
 
 
@@ -128,7 +128,7 @@ def paint_pictures(rescuer: Rescuer, batch: Sequence[Wanted]) -> list[Finished]:
             with _warnings() as notes:
                 opened = wanted.original.read()
         except SourceError as error:
-            found.append(Finished(wanted.frame, reason=str(error), unreadable=True))
+            found.append(Finished(wanted.frame, reason=str(error), final=True))
         else:
             form = (opened.still.pixels.shape, opened.still.alpha is None)
             alike.setdefault(form, []).append(Loaded(wanted, opened, tuple(notes)))
@@ -169,39 +169,48 @@ def _paint(rescuer: Rescuer, group: Sequence[Loaded]) -> list[Finished]:
         if len(group) == 1:
             return [Finished(group[0].wanted.frame, reason=str(error))]
         return [finished for one in group for finished in _paint(rescuer, [one])]
-    finished = [_finish(rescuer.job, one, each) for one, each in zip(group, painted, strict=True)]
+    pairs = zip(group, painted, strict=True)
+    finished = [_finish(rescuer.job, one, each, changed) for one, each in pairs]
     share = (time.monotonic() - started) / len(group)
-    return [
-        Finished(
-            one.wanted.frame,
-            data,
-            hashlib.sha256(data).hexdigest(),
-            len(data),
-            one.opened.digest,
-            share,
-            each.evaluations,
-            each.loss,
-            each.trace,
-            changed,
-            notes=one.notes,
-        )
-        for one, each, data in zip(group, painted, finished, strict=True)
-    ]
+    return [replace(one, seconds=share) for one in finished]
 
 
-def _finish(job: Job, loaded: Loaded, painted: Painted) -> bytes:
+def _finish(job: Job, loaded: Loaded, painted: Painted, changed: dict[str, object]) -> Finished:
     """The picture's file, in the format that its name says, with the original's EXIF."""
+    frame, name = loaded.wanted.frame, loaded.wanted.name
     still = replace(loaded.still, pixels=painted.pixels)
-    form = FORMAT_OF[PurePosixPath(loaded.wanted.name).suffix.lower()]
-    return picture_file(job, still, loaded.opened.full, form)
+    form = FORMAT_OF[PurePosixPath(name).suffix.lower()]
+    try:
+        with _warnings() as notes:
+            data = picture_file(job, still, loaded.opened.full, form, name)
+    except OutputError as error:
+        return Finished(frame, reason=str(error), final=True)
+    return Finished(
+        frame,
+        data,
+        hashlib.sha256(data).hexdigest(),
+        len(data),
+        loaded.opened.digest,
+        evaluations=painted.evaluations,
+        loss=painted.loss,
+        trace=painted.trace,
+        changed=changed,
+        notes=(*loaded.notes, *notes),
+    )
 
 
-def picture_file(job: Job, still: Still, full: tuple[int, int], form: str) -> bytes:
-    """A painted picture's file, at the original's width and height, `full`, if the job wants that."""
+def picture_file(job: Job, still: Still, full: tuple[int, int], form: str, name: str) -> bytes:
+    """A painted picture's file, at the original's width and height, `full`, if the job wants that.
+
+    Raises:
+        OutputError: the format cannot hold it; `name` is what the message calls it.
+    """
     if job.output.enlarge:
         still = scale_still(still, full)
     quality = job.output.quality
-    return encode_still(still.pixels, still.alpha, form, exif=still.exif, quality=quality)
+    return encode_still(
+        still.pixels, still.alpha, form, exif=still.exif, quality=quality, name=name
+    )
 
 
 def paint_together(painter: Painter, group: Sequence[Loaded]) -> list[Painted]:

@@ -3,9 +3,13 @@
 from contextlib import ExitStack, closing
 
 import pytest
+from conftest import smooth_noise
+from PIL import Image
 
 from render.farm.lane import LEAD, Lane
-from render.inputs import prepare
+from render.farm.lanes import Lanes
+from render.inputs import prepare, settled_plan
+from render.media.frames import FrameError
 from render.media.stills import encode_png
 from render.plan import Unit
 from render.store import Store
@@ -60,3 +64,35 @@ def test_an_anchor_is_sent_with_the_frames_on_the_way_from_the_one_before(lane):
     task = lane(unit, [0], "temporal.parallel=anchors").next()
     assert task.frame.index == 5
     assert (task.chain.steps, len(task.between)) == (5, 4)
+
+
+@pytest.mark.parametrize("way", ["waves", "chain"])
+def test_a_frame_whose_finished_neighbour_cannot_be_read_fails_in_its_place(
+    video_job, tmp_path, way
+):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number in range(6):
+        Image.fromarray(smooth_noise(32, 24, seed=number)).save(folder / f"{number}.png")
+    job = video_job(f"input={{kind: video, path: {folder}, cuts: []}}", f"temporal.parallel={way}")
+    prepared = prepare(job)
+    with Store(job) as store:
+        plan = settled_plan(job, prepared, store)
+        for frame in range(3):
+            (content,) = prepared.source.read(range(frame, frame + 1))
+            store.commit(frame, f"frames/{frame:06}.png", encode_png(content.pixels), {})
+        whole = (folder / "2.png").read_bytes()
+        (folder / "2.png").unlink()
+        failed = {}
+        lanes = Lanes(job, plan, prepared.source, store, failed)
+        while lanes.places() and len(failed) < 6:
+            with pytest.raises(FrameError, match=r"^frame 2, .*cannot be read: .*2\.png") as raised:
+                lanes.next("worker")
+            assert raised.value.frame not in store.records
+            assert raised.value.frame not in failed
+            failed[raised.value.frame] = str(raised.value)
+        assert sorted(failed) == [3, 4, 5]
+
+        (folder / "2.png").write_bytes(whole)
+        task = Lanes(job, plan, prepared.source, store, {}).next("worker").task
+        assert (task.frame.index, task.chain.steps) == (3, 1)

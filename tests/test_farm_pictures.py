@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,12 +11,13 @@ from conftest import of, smooth_noise
 from PIL import Image
 
 from render import batches, inputs
-from render.errors import EngineError, SourceError
+from render.errors import EngineError, OutputError, SourceError
 from render.farm import hands
-from render.farm.actor import Worker
+from render.farm.actor import BatchReply, Worker
 from render.farm.events import FrameDone, FrameFailed, FrameRetried, Note, WorkerLost, WorkerReady
 from render.pipeline import run
 from render.store import store_folder
+from render.together import Finished
 
 pytestmark = pytest.mark.usefixtures("farm")
 
@@ -146,6 +148,23 @@ def test_what_cannot_be_read_fails_alone_and_is_painted_once_it_can_be(images_jo
     assert run(job).status == "finished"
 
 
+class Blind(Worker):
+    """Cannot read anything."""
+
+    def paint_batch(self, task):
+        dark = [Finished(one.frame, reason="dark", final=True) for one in task.pictures]
+        return BatchReply(dark, task.attempt)
+
+
+def test_that_too_many_pictures_failed_is_said_once_however_many_of_a_batch_do(
+    images_job, folder, monkeypatch
+):
+    monkeypatch.setattr(hands, "Worker", Blind)
+    job, events = images_job(folder, *QUICK, "farm.max_failed=1"), []
+    assert len(run(job, on_event=events.append).frames_failed) > 2
+    assert len([note for note in of(Note, events) if "farm.max_failed" in note.text]) == 1
+
+
 def test_a_picture_that_vanishes_while_the_job_runs_is_one_picture(images_job, folder):
     job = images_job(folder, *QUICK, "farm.in_flight=1")
 
@@ -187,6 +206,31 @@ def test_one_picture_that_cannot_be_painted_is_tried_again_alone_and_set_aside(
     assert summary.frames_failed == {2: "choked"}  # a/2.png
     assert [event.frame for event in of(FrameRetried, events)] == [2, 2]
     assert summary.frames_done == 11
+
+
+class Refused(Worker):
+    """May not write where the results go."""
+
+    def paint_batch(self, task):
+        return super().paint_batch(replace(task, keeper=Shut()))
+
+
+class Shut:
+    """Keeps nothing."""
+
+    def keep(self, name, data):
+        raise OutputError(f"{name}: access is refused")
+
+
+def test_results_that_workers_cannot_write_end_the_run_and_are_no_fault_of_the_pictures(
+    images_job, folder, monkeypatch
+):
+    monkeypatch.setattr(hands, "Worker", Refused)
+    job, events = images_job(folder, *QUICK, "farm.transfer=direct"), []
+    with pytest.raises(OutputError, match=r"\.png: access is refused$"):
+        run(job, on_event=events.append)
+    assert not of(FrameRetried, events)
+    assert not of(FrameFailed, events)
 
 
 class Dying(Worker):

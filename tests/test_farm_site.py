@@ -7,12 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import ray
 from conftest import of, smooth_noise
 from PIL import Image
 
 from render.errors import FarmError
-from render.farm import driver, hands, site
+from render.farm import driver, hands, preflight, site
 from render.farm.actor import Worker
+from render.farm.cluster import Crew
 from render.farm.events import FrameDone, FrameFailed, Note, WorkerLost, WorkerReady
 from render.pipeline import run
 
@@ -165,3 +167,32 @@ def test_a_node_with_other_software_that_joins_later_is_left_out(
     notes = [note.text for note in of(Note, events) if "left out" in note.text]
     assert len(notes) == 1
     assert "pillow 0.0.1" in notes[0]
+
+
+def test_a_node_that_joins_and_does_not_answer_is_named_once_and_used_when_it_does(
+    images_job, tmp_path, monkeypatch
+):
+    job, here = images_job(tmp_path), ray.get_runtime_context().get_node_id()
+    nodes = {here: next(node for node in ray.nodes() if node["NodeID"] == here)}
+    honest = preflight.look
+    gate(job).touch()
+
+    def look(job, *given, **more):
+        while gate(job).exists():
+            time.sleep(0.05)
+        return honest(job, *given, **more)
+
+    monkeypatch.setattr(preflight, "look", look)
+    monkeypatch.setattr(preflight, "PATIENCE", 0.5)
+    looks, crew = preflight.Preflight(job, {}), Crew(1, 1, 0)
+    assert looks.more(nodes, crew) == []
+    time.sleep(0.6)
+    (said,) = looks.more(nodes, crew)
+    assert "no answer within 0.5 s; this node is left out until it answers" in said
+    assert looks.more(nodes, crew) == []
+    assert looks.unknown == {here}
+    gate(job).unlink()
+    deadline = time.monotonic() + 120
+    while looks.unknown and time.monotonic() < deadline:
+        assert looks.more(nodes, crew) == []
+    assert looks.unknown | looks.unfit == set()

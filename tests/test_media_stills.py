@@ -143,6 +143,36 @@ def test_exif_comes_along(tmp_path, given, form):
         assert image.size == (still.pixels.shape[1], still.pixels.shape[0])
 
 
+def long_exif(length):
+    """An EXIF block of so many bytes, all told."""
+    exif = Image.Exif()
+    exif[Base.ImageDescription] = "x" * 100
+    exif[Base.ImageDescription] = "x" * (100 + length - len(exif.tobytes()))
+    assert len(exif.tobytes()) == length
+    return exif.tobytes()
+
+
+def test_exif_that_a_jpeg_cannot_hold_is_left_out_and_named(caplog):
+    for length, kept in ((65532, True), (65534, False)):
+        data = encode_still(picture(), None, "jpeg", exif=long_exif(length), name="a.jpg")
+        with Image.open(io.BytesIO(data)) as image:
+            assert (Base.ImageDescription in image.getexif()) == kept
+            assert image.size == (60, 40)
+    assert caplog.messages == [
+        "a.jpg: its EXIF block of 65534 bytes is left out; a JPEG holds 65533 at most"
+    ]
+    data = encode_still(picture(), None, "webp", exif=long_exif(65534))
+    with Image.open(io.BytesIO(data)) as image:
+        assert Base.ImageDescription in image.getexif()
+
+
+@pytest.mark.parametrize(("form", "side"), [("jpeg", 65501), ("webp", 16384), ("avif", 65537)])
+def test_a_picture_that_a_format_cannot_hold_is_an_error_that_names_it(form, side):
+    wide = np.zeros((1, side, 3), np.uint8)
+    with pytest.raises(OutputError, match=rf"^wide: {side}×1 pixels cannot be written as {form}: "):
+        encode_still(wide, None, form, name="wide")
+
+
 @pytest.mark.parametrize("name", ["a.png", "a.tif"])
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_sixteen_bits_are_rounded_to_eight(tmp_path, name, channels):

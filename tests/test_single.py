@@ -100,6 +100,16 @@ def test_an_unknown_extension_is_refused_with_those_that_are_known(photo, style_
         paint_image(photo, [style_picture], tmp_path / "a.doc", QUICK)
 
 
+def test_a_picture_that_its_format_cannot_hold_is_an_error_with_its_name(style_picture, tmp_path):
+    wide = tmp_path / "wide.png"
+    Image.fromarray(np.zeros((800, 16_400, 3), np.uint8)).save(wide)
+    out = tmp_path / "out.webp"
+    settings = [*QUICK, "output.size=64", "output.enlarge=true"]
+    with pytest.raises(OutputError, match=r"out\.webp: 16400×800 pixels cannot be written as webp"):
+        paint_image(wide, [style_picture], out, settings)
+    assert not out.exists()
+
+
 def test_beside_keeps_both_pictures_whole():
     before, after = smooth_noise(10, 8, 1), smooth_noise(10, 8, 2)
     whole = beside(before, after)

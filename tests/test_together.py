@@ -7,8 +7,10 @@ import pytest
 import torch
 from conftest import smooth_noise
 from PIL import Image
+from PIL.ExifTags import Base
 
-from render.errors import SourceError
+from render import together
+from render.errors import OutputError, SourceError
 from render.materials import read_materials
 from render.media.images import Opened, Original
 from render.media.stills import Still, read_still
@@ -21,7 +23,8 @@ from render.together import Finished, Unreadable, Wanted, paint_pictures
 class Drawn:
     """A picture that is in no file."""
 
-    def __init__(self, seed, width=48, height=40, alpha=False):
+    def __init__(self, seed, width=48, height=40, alpha=False, exif=b""):
+        self.exif = exif
         self.pixels = smooth_noise(width, height, seed)
         solid = np.full((height, width), 255, np.uint8)
         solid[: height // 2] = 0
@@ -29,7 +32,7 @@ class Drawn:
 
     def read(self):
         height, width = self.pixels.shape[:2]
-        return Opened(Still(self.pixels, self.alpha, b"", "png"), (width, height), "digest")
+        return Opened(Still(self.pixels, self.alpha, self.exif, "png"), (width, height), "digest")
 
 
 @pytest.fixture(scope="module")
@@ -54,10 +57,10 @@ def files(rescuer, *pictures):
 def test_pictures_painted_together_are_those_painted_alone_to_the_bit(rescuer):
     # On this processor; elsewhere rounding may differ, which is why batches are never cut.
     pictures = [(n, Drawn(n)) for n in range(3)]
-    together = files(rescuer, *pictures)
-    assert len(set(together.values())) == 3
+    painted = files(rescuer, *pictures)
+    assert len(set(painted.values())) == 3
     for number, picture in pictures:
-        assert files(rescuer, (number, picture)) == {number: together[number]}
+        assert files(rescuer, (number, picture)) == {number: painted[number]}
 
 
 def test_a_picture_is_what_the_painter_makes_of_a_frame(rescuer):
@@ -73,8 +76,8 @@ def test_a_picture_is_what_the_painter_makes_of_a_frame(rescuer):
 
 def test_other_sizes_and_forms_in_a_batch_are_painted_beside_each_other(rescuer):
     pictures = [(0, Drawn(0)), (1, Drawn(1, width=40)), (2, Drawn(2, alpha=True)), (3, Drawn(3))]
-    together = files(rescuer, *pictures)
-    assert together == {k: v for one in pictures for k, v in files(rescuer, one).items()}
+    painted = files(rescuer, *pictures)
+    assert painted == {k: v for one in pictures for k, v in files(rescuer, one).items()}
 
 
 def test_one_picture_that_cannot_be_read_is_left_out(rescuer):
@@ -82,7 +85,7 @@ def test_one_picture_that_cannot_be_read_is_left_out(rescuer):
         rescuer, [Wanted(0, "a.png", Drawn(0)), Wanted(1, "b.png", Unreadable("torn"))]
     )
     bad = next(one for one in found if one.frame == 1)
-    assert bad == Finished(1, reason="torn", unreadable=True)
+    assert bad == Finished(1, reason="torn", final=True)
     assert {one.frame: one.data for one in found if one.data} == files(rescuer, (0, Drawn(0)))
 
 
@@ -93,6 +96,32 @@ def test_what_is_odd_about_a_picture_is_told_with_it(rescuer, tmp_path):
     found = {one.frame: one for one in paint_pictures(rescuer, [odd, Wanted(1, "b.png", Drawn(1))])}
     assert "odd.png: its colour profile cannot be used" in found[0].notes[0]
     assert found[1].notes == ()
+
+
+def test_what_a_file_cannot_hold_is_left_out_and_told_with_its_picture(rescuer):
+    exif = Image.Exif()
+    exif[Base.ImageDescription] = "x" * 70_000
+    pictures = [(0, Drawn(0)), (1, Drawn(1, exif=exif.tobytes()))]
+    found = paint_pictures(rescuer, [Wanted(n, f"{n}.jpg", drawn) for n, drawn in pictures])
+    assert [len(one.notes) for one in found] == [0, 1]
+    assert found[1].notes[0].startswith("1.jpg: its EXIF block of 70")
+    assert all(one.data for one in found)
+
+
+def test_one_picture_that_cannot_be_written_fails_alone_and_for_good(rescuer, monkeypatch):
+    expected = files(rescuer, (0, Drawn(0)))
+    honest = together.encode_still
+
+    def encode(*given, name, **options):
+        if name == "b.png":
+            raise OutputError(f"{name}: it is too wide")
+        return honest(*given, name=name, **options)
+
+    monkeypatch.setattr(together, "encode_still", encode)
+    found = paint_pictures(rescuer, [Wanted(0, "a.png", Drawn(0)), Wanted(1, "b.png", Drawn(1))])
+    assert {one.frame: one.data for one in found if one.data} == expected
+    bad = next(one for one in found if one.frame == 1)
+    assert (bad.reason, bad.final) == ("b.png: it is too wide", True)
 
 
 def test_where_painting_fails_each_picture_is_painted_alone(rescuer, monkeypatch):
@@ -109,7 +138,7 @@ def test_where_painting_fails_each_picture_is_painted_alone(rescuer, monkeypatch
     monkeypatch.setattr(rescuer, "_build", lambda _: rescuer._painter)
     found = paint_pictures(rescuer, [Wanted(n, "a.png", Drawn(n)) for n in range(3)])
     assert {one.frame: one.data for one in found if one.data} == expected
-    assert [(one.frame, one.unreadable) for one in found if one.reason] == [(1, False)]
+    assert [(one.frame, one.final) for one in found if one.reason] == [(1, False)]
 
 
 def test_an_original_is_read_where_it_is_sent_or_where_it_lies(tmp_path):

@@ -12,7 +12,7 @@ from collections.abc import Collection
 import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
 
-from render.errors import FarmError
+from render.errors import FarmError, OutputError
 from render.farm.actor import BatchReply, BatchTask, Placed, Ready, Reply
 from render.farm.attempts import Attempts, failure_limit
 from render.farm.cluster import Crew
@@ -99,6 +99,7 @@ class Driver:
         Raises:
             FarmError: the cluster has not what the job needs, or its workers keep dying.
             WeightsError: a worker cannot load the model.
+            OutputError: what is finished cannot be kept, here or by a worker.
         """
         self._on_event = on_event
         self._pool = pool
@@ -201,7 +202,7 @@ class Driver:
         except RayActorError as error:
             self._lose(hand, first_line(cause_of_death(hand.actor, error)))
         except RayTaskError as error:
-            if errand is None:
+            if errand is None or isinstance(error.cause, OutputError):
                 raise own_error(error) from error
             self._charge_all(errand, told(error))
             self._release(hand)
@@ -272,9 +273,7 @@ class Driver:
         """
         if len(errand.frames) == 1:
             self._charge(errand.frames[0], errand.stage, reason)
-            return
-        attempt = self._attempts.fault(errand.frames, errand.stage)
-        if attempt is None:
+        elif (attempt := self._attempts.fault(errand.frames, errand.stage)) is None:
             self._work.separate(errand)
         else:
             for frame in errand.frames:
@@ -291,8 +290,8 @@ class Driver:
     def _set_aside(self, frame: int, reason: str) -> None:
         self.failed[frame] = reason
         self._on_event(FrameFailed(frame, reason))
-        self._gave_up = self._limit is not None and len(self.failed) > self._limit
-        if self._gave_up:
+        if self._limit is not None and len(self.failed) > self._limit and not self._gave_up:
+            self._gave_up = True
             self._on_event(Note("stopped: more frames failed than farm.max_failed allows"))
 
 

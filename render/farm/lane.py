@@ -92,7 +92,8 @@ class Lane:
             held: frames whose pictures after this stage the worker has, which saves sending them.
 
         Raises:
-            FrameError: the frame or a mask of it cannot be read; once it is set aside, go on.
+            FrameError: the frame, a mask of it or a frame that it is linked to cannot be read; once
+                it is set aside, go on.
         """
         turns, unit = self.turns, self.unit
         index = turns.frame
@@ -148,7 +149,13 @@ class Lane:
 
     def _neighbour(self, frame: int, of: int, between: tuple[Pixels, ...] = ()) -> Neighbour:
         picture, detail = self._painted(frame, self.stage)
-        content = self._window.frame(frame).pixels
+        try:
+            content = self._window.frame(frame).pixels
+        except FrameError as error:
+            # This one may be finished, and only the one that is asked for can be set aside.
+            raise FrameError(
+                f"frame {frame}, which it is linked to, cannot be read: {error}", of
+            ) from error
         return Neighbour(content, picture, between, abs(frame - of), detail)
 
     def _contents(self, frames: Iterable[int]) -> tuple[Pixels, ...]:

@@ -151,7 +151,7 @@ class Pictures:
             )
         for one in brought:
             if one.reason and self._wanted(one.frame):
-                yield Fault(one.frame, 0, one.reason, one.unreadable)
+                yield Fault(one.frame, 0, one.reason, one.final)
                 if self._wanted(one.frame):
                     self._dispatch.again(given, one.frame)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -130,6 +132,7 @@ class Preflight:
         self._reach = reach
         self._known: set[str] = set()
         self._asked: dict[str, ray.ObjectRef] = {}
+        self._due: dict[str, float] = {}  # when those that joined are overdue, which is said once
         self._found: dict[str, Found] = {}
 
     def all(self, nodes: Nodes, crew: Crew) -> None:
@@ -150,11 +153,18 @@ class Preflight:
         """Look at nodes that have joined since, without waiting; what is wrong with any of them."""
         self._ask({n: node for n, node in nodes.items() if n not in self._known}, crew)
         self.unknown &= set(nodes)
-        faults = []
+        notes, now = [], time.monotonic()
         for number in sorted(self.unknown):
+            node = nodes[number]
             if ray.wait([self._asked[number]], timeout=0)[0]:
-                faults += self._answer(number, nodes[number])
-        return [f"{fault}; this node is left out" for fault in faults]
+                notes += [f"{fault}; this node is left out" for fault in self._answer(number, node)]
+            elif now > self._due.setdefault(number, now + PATIENCE):
+                self._due[number] = math.inf
+                notes.append(
+                    f"{_name(node)}: no answer within {PATIENCE:g} s; this node is left out until it "
+                    "answers"
+                )
+        return notes
 
     def _ask(self, nodes: Nodes, crew: Crew) -> None:
         for number in nodes:

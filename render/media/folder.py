@@ -49,8 +49,9 @@ def write_folder(
         for index, pixels in zip(selected, frames, strict=True):
             if enlarged is not None:
                 pixels = scale_still(Still(pixels, None, b"", form), enlarged).pixels  # noqa: PLW2901
-            data = encode_still(pixels, None, form, quality=output.quality)
-            storage.write(path / frame_name(index, output), data)
+            name = frame_name(index, output)
+            data = encode_still(pixels, None, form, quality=output.quality, name=name)
+            storage.write(path / name, data)
             count += 1
     except ValueError as error:
         raise OutputError(f"{path}: not one frame for each of {len(selected)}: {error}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,6 +52,7 @@ _TURNS = {
 }
 """What turns a picture upright, by its EXIF orientation; from 5 on, sides change places."""
 _PNG_DEPTH = 24  # place of the bit depth in the header
+_MOST_JPEG_EXIF = 65533  # bytes, with the header: a marker says its length in 16 bits
 _FAST_PNG = {"compress_level": 1, "compress_type": 3}  # run lengths: half the time, 2 % larger
 
 
@@ -143,6 +145,7 @@ def encode_still(
     *,
     exif: bytes = b"",
     quality: int = 95,
+    name: str = "the picture",
 ) -> bytes:
     """A picture file, tagged as sRGB.
 
@@ -150,8 +153,12 @@ def encode_still(
         pixels: H×W×3, sRGB, 0 to 255.
         alpha: H×W or `None`. JPEG and BMP have none: the picture is laid on white.
         format: a key of `EXTENSIONS`.
-        exif: EXIF block to keep.
+        exif: EXIF block to keep, unless the format cannot hold it.
         quality: 1 to 100, of JPEG, WebP and AVIF.
+        name: what messages call it.
+
+    Raises:
+        OutputError: there is no such format, or it cannot hold the picture.
     """
     if format not in EXTENSIONS:
         raise OutputError(f"pictures cannot be written as {format!r}; {', '.join(EXTENSIONS)} can")
@@ -161,6 +168,12 @@ def encode_still(
         alpha = None
     whole = pixels if alpha is None else np.dstack([pixels, alpha])
     options: dict[str, Any] = {"icc_profile": SRGB_PROFILE}
+    if format == "jpeg" and len(exif) > _MOST_JPEG_EXIF:
+        log.warning(
+            "%s: its EXIF block of %d bytes is left out; a JPEG holds %d at most",
+            *(name, len(exif), _MOST_JPEG_EXIF),
+        )
+        exif = b""
     if exif and format != "bmp":
         options["exif"] = exif
     if format in ("jpeg", "webp", "avif"):
@@ -172,9 +185,13 @@ def encode_still(
         options["compression"] = "raw" if exif else "tiff_deflate"
     if format == "bmp":
         options = {}
-    return bytes(
-        iio.imwrite("<bytes>", whole, extension=EXTENSIONS[format], plugin="pillow", **options)
-    )
+    extension = EXTENSIONS[format]
+    try:
+        return bytes(iio.imwrite("<bytes>", whole, extension=extension, plugin="pillow", **options))
+    except (OSError, ValueError, RuntimeError, SyntaxError, struct.error) as error:
+        # Each format has its own way to say that a side is too long, or EXIF not what it should be.
+        size = f"{whole.shape[1]}×{whole.shape[0]} pixels"
+        raise OutputError(f"{name}: {size} cannot be written as {format}: {error}") from error
 
 
 def encode_png(pixels: Pixels, alpha: npt.NDArray[np.uint8] | None = None) -> bytes:
