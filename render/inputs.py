@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from render.errors import SourceError
-from render.materials import Materials, mask_fingerprints, read_materials
+from render.materials import Materials, mask_fingerprints, mask_piece, read_materials
 from render.media.encode import check_output
 from render.media.images import ImageSource
 from render.media.manifest import Manifest
@@ -58,13 +58,16 @@ class Prepared:
 def prepare(job: Job, *, look: bool = True) -> Prepared:
     """Open everything that the job reads, so that what is missing is found before any work.
 
+    But for the pictures and masks of single frames: one that cannot be read costs its frame, which is
+    finished once it can be; see `settled_plan`.
+
     Args:
         job: whose inputs they are.
         look: look for the pictures of a job, even where an earlier run has written down so many that
             looking takes long.
 
     Raises:
-        SourceError: the input or a style picture cannot be read.
+        SourceError: the input or another picture that all frames need cannot be read.
         OutputError: the output cannot have the form that the job asks for.
         WeightsError: the model's weights cannot be had.
     """
@@ -110,33 +113,47 @@ def make_plan(job: Job) -> Plan:
 def settled_plan(job: Job, prepared: Prepared, store: Store) -> Plan:
     """The plan that an earlier run wrote down, or a new one.
 
+    Pictures and masks from which no frame was made yet may be others than they were: what could not be
+    read may have been repaired.
+
     Raises:
         SourceError: what the finished frames were made from has changed.
     """
-    fingerprints = prepared.fingerprints()
+    source, fingerprints = prepared.source, prepared.fingerprints()
     plan = store.plan()
     if plan is None:
-        plan = plan_units(job, prepared.source, fingerprints)
-        _keep(store, plan, prepared.source)
+        plan = plan_units(job, source, fingerprints)
+        _keep(store, plan, source)
         return plan
     earlier = plan.fingerprints
     names = earlier.keys() | fingerprints.keys()
     changed = {name for name in names if earlier.get(name) != fingerprints.get(name)}
-    if changed == {DATES}:  # copied elsewhere perhaps: what is in the files decides
-        anew = plan_units(job, prepared.source, fingerprints)
-        pictures = list(_changed_pictures(prepared.source, store))
-        if (anew.shots, anew.units) == (plan.shots, plan.units) and not pictures:
-            _keep(store, anew, prepared.source)
-            return anew
-        changed = {f"input.path ({some(pictures) or 'its cuts'})"}
+    if not changed:
+        if not (store.folder / LIST / "index.json").exists():
+            _keep(store, plan, source)  # somebody deleted it
+        return plan
+    anew = replace(plan, fingerprints=fingerprints)
+    frames = source.frames
+    places = [frames.index(frame) for frame in _committed(store) if frame in frames]
+    for key in changed & prepared.masks.keys():
+        before, now = earlier.get(key, ""), fingerprints[key]
+        if all(mask_piece(before, place) == mask_piece(now, place) for place in places):
+            changed.remove(key)
+    if changed and DATES in fingerprints and changed <= {"input.path", DATES}:
+        anew = plan_units(job, source, fingerprints)
+        listed = _listed(store)
+        if anew.total == plan.total and (changed == {DATES} or _same_names(source, listed)):
+            # What is in the files decides: they may have been copied elsewhere, too.
+            pictures = list(_changed_pictures(source, store, listed))
+            same = (anew.shots, anew.units) == (plan.shots, plan.units) and not pictures
+            changed = set() if same else {f"input.path ({some(pictures) or 'its cuts'})"}
     if changed:
         raise SourceError(
             f"{', '.join(sorted(changed - {DATES}))} changed since {store.folder} was begun; change "
             "it back, choose another output.path, or start over with --fresh"
         )
-    if not (store.folder / LIST / "index.json").exists():
-        _keep(store, plan, prepared.source)  # somebody deleted it
-    return plan
+    _keep(store, anew, source)
+    return anew
 
 
 def _keep(store: Store, plan: Plan, source: ImageSource | MovingSource) -> None:
@@ -146,12 +163,42 @@ def _keep(store: Store, plan: Plan, source: ImageSource | MovingSource) -> None:
     store.keep_plan(plan)
 
 
-def _changed_pictures(source: ImageSource | MovingSource, store: Store) -> Iterator[str]:
+def _committed(store: Store) -> list[int]:
+    """Frames of which something is committed, in order."""
+    return sorted({frame for frame, _ in store.stages}.union(store.records))
+
+
+def _listed(store: Store) -> Manifest | None:
+    """The list of pictures that was kept; `None`: it is lost, or there never was one."""
+    try:
+        return Manifest(store.folder / LIST)
+    except SourceError:
+        return None
+
+
+def _same_names(source: ImageSource | MovingSource, listed: Manifest | None) -> bool:
+    """Whether pictures are called as before, and so are their results; a sequence has only numbers."""
+    if not isinstance(source, ImageSource):
+        return True
+    if listed is None or len(listed) != len(source.pictures):
+        return False
+    return all(old.name == new.name for old, new in zip(listed, source.pictures, strict=True))
+
+
+def _changed_pictures(
+    source: ImageSource | MovingSource, store: Store, listed: Manifest | None
+) -> Iterator[str]:
     """Names of pictures that are not those from which committed frames were made."""
-    for frame in sorted({frame for frame, _ in store.stages}.union(store.records)):
+    for frame in _committed(store):
         stages = (record for (of, _), record in store.stages.items() if of == frame)
         record = store.records[frame] if frame in store.records else next(stages)
-        if record.info.get("source") != source.digest(frame):
+        digest = source.digest(frame)
+        if digest is not None:
+            same = record.info.get("source") == digest
+        else:  # in object storage stamps follow the content
+            now = source.pictures[frame] if isinstance(source, ImageSource) else None
+            same = listed is not None and listed[frame] == now
+        if not same:
             yield source.name(frame)
 
 

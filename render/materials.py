@@ -19,6 +19,8 @@ from render.spec.job import Job
 from render.spec.url import AnyPath
 
 _INDEX = re.compile(r"%0?(\d*)d")
+_DIGITS = 16
+"""Of what is kept of each mask: there may be one for every frame."""
 
 
 @dataclass(frozen=True)
@@ -83,15 +85,36 @@ def read_masks(job: Job, index: int) -> list[Mask]:
 
 
 def mask_fingerprints(job: Job, frames: range) -> dict[str, str]:
-    """For each region, hexadecimal text that changes when the mask of a frame does, by its bytes."""
+    """For each region, hexadecimal text that changes when the mask of a frame does, by its bytes.
+
+    It has a piece for each of the frames, see `mask_piece`; a mask that is missing has one too.
+
+    Raises:
+        SourceError: a mask is there, but cannot be read.
+    """
     found = {}
     for number, region in enumerate(job.style.regions):
-        digest = hashlib.sha256()
-        for path in dict.fromkeys(mask_path(region.content, index) for index in frames):
-            there = storage.facts(path) is not None
-            digest.update(hashlib.sha256(storage.read(path)).digest() if there else b"missing")
-        found[f"style.regions.{number}.content"] = digest.hexdigest()
+        masks = dict.fromkeys(mask_path(region.content, index) for index in frames)
+        found[f"style.regions.{number}.content"] = "".join(map(_piece, masks))
     return found
+
+
+def mask_piece(fingerprint: str, place: int) -> str:
+    """What a region's fingerprint says of the mask of one frame.
+
+    Args:
+        fingerprint: one that `mask_fingerprints` gave.
+        place: of the frame among those that it was made for.
+    """
+    if len(fingerprint) <= _DIGITS:  # one mask for all frames
+        return fingerprint
+    return fingerprint[place * _DIGITS : (place + 1) * _DIGITS]
+
+
+def _piece(mask: AnyPath) -> str:
+    if storage.facts(mask) is None:
+        return "0" * _DIGITS
+    return hashlib.sha256(storage.read(mask)).hexdigest()[:_DIGITS]
 
 
 def mask_path(path: AnyPath, index: int) -> AnyPath:

@@ -8,11 +8,13 @@ import pytest
 from conftest import smooth_noise
 from PIL import Image
 
+from render import storage
 from render.errors import SourceError
 from render.inputs import prepare, settled_plan
 from render.ledger import Record
 from render.spec.media import VideoInput
-from render.store import Store
+from render.spec.url import Url
+from render.store import Store, store_folder
 
 
 @pytest.fixture
@@ -29,16 +31,16 @@ def draw(path, seed, width=40):
     Image.fromarray(smooth_noise(width, 30, seed)).save(path)
 
 
-def begin(job):
-    """A run that finished frame 0."""
+def begin(job, frame=0):
+    """A run that finished one frame."""
     prepared = prepare(job)
     with Store(job) as store:
         settled_plan(job, prepared, store)
-        info = {"source": prepared.source.digest(0)}
+        info = {"source": prepared.source.digest(frame)}
         if isinstance(job.input, VideoInput):
-            store.commit(0, "frames/000000.png", b"frame 0", info)
+            store.commit(frame, f"frames/{frame:06}.png", b"a frame", info)
         else:
-            store.record([Record(0, prepared.source.name(0), "0" * 64, info)])
+            store.record([Record(frame, prepared.source.name(frame), "0" * 64, info)])
 
 
 def go_on(job):
@@ -59,38 +61,78 @@ def test_a_copy_with_other_dates_in_another_place_is_gone_on_with(folder, images
     assert go_on(images_job(copy)) == plan
 
 
-def test_a_picture_of_a_finished_frame_that_changed_is_named_though_its_size_did_not(
-    folder, images_job
+@pytest.mark.parametrize("width", [40, 50])
+def test_a_picture_of_a_finished_frame_that_changed_is_named_whatever_its_size(
+    folder, images_job, width
 ):
     job = images_job(folder)
     begin(job)
+    draw(folder / "0.bmp", seed=7, width=width)
+    touch(folder / "0.bmp")
+    with pytest.raises(SourceError, match=r"^input\.path \(0\.bmp\) changed since"):
+        go_on(job)
+
+
+@pytest.mark.parametrize("width", [40, 50])
+def test_a_picture_that_nothing_was_made_of_yet_may_change(folder, images_job, width):
+    job = images_job(folder)
+    begin(job)
+    draw(folder / "2.bmp", seed=7, width=width)
+    touch(folder / "2.bmp")
+    assert go_on(job).total == 3
     draw(folder / "0.bmp", seed=7)
     touch(folder / "0.bmp")
     with pytest.raises(SourceError, match=r"^input\.path \(0\.bmp\) changed since"):
         go_on(job)
 
 
-def test_a_picture_that_nothing_was_made_of_yet_may_change(folder, images_job):
-    job = images_job(folder)
+def test_a_frame_of_a_sequence_that_nothing_was_made_of_yet_may_be_repaired(folder, video_job):
+    whole = (folder / "2.bmp").read_bytes()
+    (folder / "2.bmp").write_bytes(whole[:999])
+    job = video_job(f"input.path={folder}", "input.cuts=[]")
     begin(job)
-    draw(folder / "2.bmp", seed=7)
-    touch(folder / "2.bmp")
+    (folder / "2.bmp").write_bytes(whole)
     assert go_on(job).total == 3
+    (folder / "0.bmp").write_bytes(whole[:999])
+    with pytest.raises(SourceError, match=r"^input\.path \(0\.bmp\) changed since"):
+        go_on(job)
 
 
-@pytest.mark.parametrize("change", ["more", "fewer", "larger", "renamed"])
-def test_other_names_and_sizes_are_refused(folder, images_job, change):
-    job = images_job(folder)
+def test_in_object_storage_too_only_pictures_of_finished_frames_must_stay(
+    folder, images_job, tmp_path
+):
+    place = Url(f"memory://{tmp_path.name}/in")
+    for path in folder.iterdir():
+        storage.write(place / path.name, path.read_bytes())
+    job = images_job(place)
     begin(job)
+    storage.write(place / "2.bmp", b"another")
+    assert go_on(job).total == 3
+    storage.write(place / "0.bmp", b"another")
+    with pytest.raises(SourceError, match=r"^input\.path \(0\.bmp\) changed since"):
+        go_on(job)
+
+
+@pytest.mark.parametrize("change", ["more", "fewer", "renamed"])
+def test_other_names_are_refused(folder, images_job, change):
+    job = images_job(folder)
+    begin(job, frame=2)
     match change:
         case "more":
             draw(folder / "3.bmp", seed=3)
         case "fewer":
             (folder / "2.bmp").unlink()
-        case "larger":
-            draw(folder / "2.bmp", seed=2, width=50)
         case "renamed":
             (folder / "2.bmp").rename(folder / "3.bmp")
+    with pytest.raises(SourceError, match=r"^input\.path changed since"):
+        go_on(job)
+
+
+def test_sizes_are_not_gone_on_from_where_the_list_of_names_is_lost(folder, images_job):
+    job = images_job(folder)
+    begin(job)
+    shutil.rmtree(store_folder(job) / "pictures")
+    draw(folder / "2.bmp", seed=7, width=50)
     with pytest.raises(SourceError, match=r"^input\.path changed since"):
         go_on(job)
 
@@ -142,3 +184,35 @@ def test_another_file_that_changed_is_named_by_its_key(folder, images_job, tmp_p
     draw(changed, seed=99)
     with pytest.raises(SourceError, match=rf"^{key} changed since"):
         go_on(job)
+
+
+@pytest.mark.parametrize("repaired", [b"", b"half a ma", None])
+def test_a_mask_that_nothing_was_painted_with_yet_may_be_supplied_or_repaired(
+    folder, images_job, tmp_path, repaired
+):
+    masks = [tmp_path / f"mask{number}.bmp" for number in range(3)]
+    for number, path in enumerate(masks):
+        draw(path, seed=number)
+    if repaired is None:
+        masks[2].unlink()
+    else:
+        masks[2].write_bytes(repaired)
+    job = images_job(folder, f"style.regions=[{{content: {tmp_path}/mask%d.bmp, image: 0}}]")
+    begin(job)
+    draw(masks[2], seed=2)
+    assert go_on(job).total == 3
+    draw(masks[0], seed=99)
+    with pytest.raises(SourceError, match=r"^style\.regions\.0\.content changed since"):
+        go_on(job)
+
+
+def test_pictures_and_masks_of_frames_that_are_not_finished_may_change_together(
+    folder, images_job, tmp_path
+):
+    draw(tmp_path / "mask0.bmp", seed=0)
+    job = images_job(folder, f"style.regions=[{{content: {tmp_path}/mask%d.bmp, image: 0}}]")
+    begin(job)
+    draw(tmp_path / "mask2.bmp", seed=2)
+    draw(folder / "2.bmp", seed=7, width=50)
+    plan = go_on(job)
+    assert go_on(job) == plan

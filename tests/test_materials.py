@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from render.errors import SourceError
-from render.materials import mask_path, read_masks, read_materials
+from render.materials import mask_fingerprints, mask_path, mask_piece, read_masks, read_materials
 from render.spec.job import Job
 
 
@@ -87,3 +87,22 @@ def test_what_cannot_be_read_is_named_by_its_key(folder):
         read_masks(made, 5)
     with pytest.raises(SourceError, match=r"^optimize\.start: "):
         read_materials(job(folder, optimize={"start": gone}))
+
+
+def test_a_fingerprint_tells_of_which_frame_the_mask_is_another_one(folder):
+    each, same = str(folder / "mask_%04d.png"), str(folder / "mask_0001.png")
+    made = job(folder, style={"regions": [{"content": each}, {"content": same}]})
+
+    def pieces(region):
+        text = mask_fingerprints(made, range(4))[f"style.regions.{region}.content"]
+        return [mask_piece(text, place) for place in range(4)]
+
+    before = [pieces(0), pieces(1)]
+    assert len(set(before[0])) == 4
+    assert len(set(before[1])) == 1
+    Image.new("L", (8, 6), 9).save(folder / "mask_0002.png")
+    Image.new("L", (8, 6), 9).save(folder / "mask_0003.png")
+    assert [old == new for old, new in zip(before[0], pieces(0), strict=True)] == [1, 1, 0, 0]
+    assert pieces(1) == before[1]
+    Image.new("L", (8, 6), 9).save(folder / "mask_0001.png")
+    assert not {*pieces(1)} & {*before[1]}
