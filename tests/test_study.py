@@ -13,6 +13,7 @@ from PIL import Image
 
 from render import pipeline
 from render.errors import SourceError
+from render.farm import driver, hands
 from render.farm.events import FrameDone, FrameFailed, RunStarted, WorkerReady
 from render.report.sheet import GAP, LONG_SIDE, contact_sheet
 from render.spec.load import dump_job
@@ -81,6 +82,19 @@ def test_cells_share_workers_and_are_painted_as_alone(cluster, images_job, folde
     pipeline.run(alone)
     (cell,) = job.output.path.glob("004-*/one.png")
     assert cell.read_bytes() == (alone.output.path / "one.png").read_bytes()
+
+
+def test_cells_that_wait_for_room_take_over_the_workers_of_those_that_are_done(
+    cluster, images_job, folder, monkeypatch
+):
+    monkeypatch.setattr(hands, "PLACING", 0.2)
+    monkeypatch.setattr(driver, "LOOK", 0.2)
+    room_for_one = ("farm.cpus_per_worker=3", "farm.gpus_per_worker=0", "farm.workers=3")
+    job = images_job(folder, "engine=passthrough", "study={seed: [1, 2, 3]}", *room_for_one)
+    events = []
+    summary = run(job, on_event=events.append)
+    assert (summary.status, summary.workers) == ("finished", 1)
+    assert len({event.process for event in of(WorkerReady, events)}) == 1
 
 
 def test_a_cell_that_cannot_be_rendered_is_named_before_any_work(images_job, folder):

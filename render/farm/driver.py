@@ -137,6 +137,7 @@ class Driver:
 
     def _hire(self, crew: Crew, most: int, barred: Collection[str]) -> None:
         """Take so many workers, as far as there are; other jobs may have those that are left over."""
+        self._pool.relieve(self._hands, barred)
         while len(self._hands) < most:
             avoided = [*self._attempts.avoided(_nodes()), *barred]
             hand = self._pool.take(crew, avoided, wait=not self._hands)

@@ -14,6 +14,9 @@ from render.farm.cluster import Crew
 from render.farm.work import Errand
 from render.settle import tunables
 
+PLACING = 20.0
+"""Seconds after which a worker that does not run yet is taken to wait for room."""
+
 
 @dataclass(eq=False)
 class Hand:
@@ -57,6 +60,10 @@ class Hand:
         if self.node is None or not self.calls:
             return None
         return max(0.0, self.since + timeout - time.monotonic())
+
+    def waits(self) -> bool:
+        """Whether it does not run yet, and has not for so long that there is no room for it."""
+        return self.node is None and time.monotonic() > self.since + PLACING
 
 
 def hire(name: str, crew: Crew, avoided: Collection[str]) -> Hand:

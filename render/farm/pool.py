@@ -20,7 +20,7 @@ class Pool:
         most: workers at most, of all jobs together; `None`: as many as the jobs ask for.
 
     Attributes:
-        peak: how many workers there were at most.
+        peak: how many workers ran at once at most, once it is closed.
     """
 
     def __init__(self, most: int | None = None) -> None:
@@ -60,12 +60,26 @@ class Pool:
                         self.end(self._idle.pop())
                     hand = hire(next(self._names), crew, avoided)
                     self._hired.append(hand)
-                    self.peak = max(self.peak, len(self._hired))
                     return hand
                 if not wait:
                     return None
                 self._changed.wait()
             raise KeyboardInterrupt
+
+    def relieve(self, hands: list[Hand], avoided: Collection[str]) -> None:
+        """Let a job's workers go that wait for room, as far as there are others that nobody has.
+
+        Those hold the room, and would hold it for ever: the next `take` gets them.
+
+        Args:
+            hands: all workers of the job, less those that are let go.
+            avoided: nodes whose workers the job has no use for.
+        """
+        with self._changed:
+            spare = sum(hand.node not in avoided for hand in self._idle)
+            for hand in [hand for hand in hands if hand.waits()][:spare]:
+                hands.remove(hand)
+                self.end(hand)
 
     def give_back(self, hand: Hand) -> None:
         """Let other jobs have a worker; one that has work in its hands, or has not begun, is ended."""
@@ -80,6 +94,7 @@ class Pool:
     def end(self, hand: Hand) -> None:
         """End a worker; another may take its place."""
         with self._changed:
+            self.peak = max(self.peak, sum(hand.node is not None for hand in self._hired))
             if hand in self._hired:
                 self._hired.remove(hand)
             ray.kill(hand.actor)
