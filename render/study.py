@@ -24,6 +24,7 @@ from render.farm.events import (
     StageDone,
 )
 from render.farm.pool import Pool
+from render.farm.site import await_room, growth
 from render.inputs import Prepared, prepare
 from render.media.images import ImageSource
 from render.media.source import MovingSource
@@ -35,6 +36,7 @@ from render.planner import plan_units, with_batches
 from render.report.cells import CellsPage
 from render.report.facts import read_facts
 from render.report.sheet import contact_sheet
+from render.spec.farm import Farm
 from render.spec.job import Job
 from render.spec.media import VideoInput
 from render.spec.study import Cell, axis_lengths, expand_study
@@ -81,8 +83,11 @@ def run(
     page = CellsPage(folder, [(cell.label, store_folder(cell.job)) for cell in cells])
     try:
         page.write(live=True)
-        with connected(job.farm):
-            workers = muster(job.farm, MOST_WORKERS).workers
+        with connected(job.farm), growth() as growing:
+            # Here, and not in every cell's thread: it is said once, and can be interrupted.
+            for note in await_room(job.farm, MOST_WORKERS):
+                on_event(Note(note))
+            workers = _most_workers(job.farm, growing=growing)
             summaries, peak = _render_all(
                 cells, workers, page, on_event, fresh=fresh, verify=verify
             )
@@ -96,6 +101,13 @@ def run(
         on_event(OutputWritten(sheet, len(pictures)))
     labelled = zip((cell.label for cell in cells), summaries, strict=True)
     return _summed(folder, tuple(labelled), time.monotonic() - started, peak)
+
+
+def _most_workers(farm: Farm, *, growing: bool) -> int:
+    """Workers that the cells may have together; those that there is no room for yet are waited for."""
+    if farm.workers != "auto":
+        return min(farm.workers, MOST_WORKERS)
+    return MOST_WORKERS if growing else muster(farm, MOST_WORKERS).workers
 
 
 def _render_all(

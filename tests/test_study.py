@@ -3,7 +3,9 @@
 import signal
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from subprocess import PIPE
 
 import numpy as np
@@ -13,8 +15,8 @@ from PIL import Image
 
 from render import pipeline
 from render.errors import SourceError
-from render.farm import driver, hands
-from render.farm.events import FrameDone, FrameFailed, RunStarted, WorkerReady
+from render.farm import driver, hands, site
+from render.farm.events import FrameDone, FrameFailed, Note, RunStarted, WorkerReady
 from render.report.sheet import GAP, LONG_SIDE, contact_sheet
 from render.spec.load import dump_job
 from render.study import run
@@ -84,17 +86,87 @@ def test_cells_share_workers_and_are_painted_as_alone(cluster, images_job, folde
     assert cell.read_bytes() == (alone.output.path / "one.png").read_bytes()
 
 
+ROOM_FOR_ONE = ("engine=passthrough", "farm.cpus_per_worker=3", "farm.gpus_per_worker=0")
+"""On the shared cluster; a node with three CPUs has room for one more."""
+
+
 def test_cells_that_wait_for_room_take_over_the_workers_of_those_that_are_done(
     cluster, images_job, folder, monkeypatch
 ):
     monkeypatch.setattr(hands, "PLACING", 0.2)
     monkeypatch.setattr(driver, "LOOK", 0.2)
-    room_for_one = ("farm.cpus_per_worker=3", "farm.gpus_per_worker=0", "farm.workers=3")
-    job = images_job(folder, "engine=passthrough", "study={seed: [1, 2, 3]}", *room_for_one)
+    job = images_job(folder, "study={seed: [1, 2, 3]}", "farm.workers=3", *ROOM_FOR_ONE)
     events = []
     summary = run(job, on_event=events.append)
     assert (summary.status, summary.workers) == ("finished", 1)
     assert len({event.process for event in of(WorkerReady, events)}) == 1
+
+
+@pytest.fixture
+def growing(monkeypatch):
+    """As if an autoscaler looked after the shared cluster; what it is asked for."""
+    asked = []
+
+    def asked_for(*, bundles):
+        asked.append(bundles)
+
+    monkeypatch.setattr(site, "grows", lambda: True)
+    monkeypatch.setattr(site, "request_resources", asked_for)
+    monkeypatch.setattr(site, "LOOK", 0.2)
+    monkeypatch.setattr(driver, "LOOK", 0.2)
+    return asked
+
+
+def test_a_study_waits_for_the_first_node_of_a_cluster_that_grows_from_none(
+    cluster, images_job, folder, growing, monkeypatch
+):
+    there = site._alive
+    monkeypatch.setattr(site, "_alive", lambda: there() if len(growing) > 2 else {})
+    job, events = images_job(folder, "study={seed: [1, 2]}", *ROOM_FOR_ONE), []
+    assert run(job, on_event=events.append).status == "finished"
+    waiting = [note.text for note in of(Note, events) if "waiting for the cluster" in note.text]
+    assert len(waiting) == 1
+    assert growing[:3] == 3 * [[{"CPU": 3}]]
+    assert growing[-1] == []
+
+
+def test_a_study_that_is_interrupted_while_it_waits_gives_back_what_it_asked_for(
+    cluster, images_job, folder, growing, monkeypatch
+):
+    monkeypatch.setattr(site, "_alive", dict)
+
+    def give_up(_):
+        if growing:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(site.time, "sleep", give_up)
+    with pytest.raises(KeyboardInterrupt):
+        run(images_job(folder, "study={seed: [1, 2]}", *ROOM_FOR_ONE))
+    assert growing == [[{"CPU": 3}], []]
+
+
+def test_cells_of_a_study_use_nodes_that_join_later(
+    cluster, images_job, folder, growing, monkeypatch
+):
+    monkeypatch.setattr(hands, "PLACING", 1000)  # nobody takes over an idle worker
+    auto = ("farm.workers=auto", "study={seed: [1, 2]}")
+    job, events, begun = images_job(folder, *ROOM_FOR_ONE, *auto), [], threading.Event()
+
+    def watch(event):
+        events.append(event)
+        if isinstance(event, FrameDone):
+            begun.set()
+
+    with ThreadPoolExecutor(1) as aside:
+        call = aside.submit(run, job, on_event=watch)
+        begun.wait(120)
+        node = cluster.add_node(num_cpus=3)  # which only the main thread may
+        try:
+            summary = call.result()
+        finally:
+            cluster.remove_node(node, allow_graceful=False)
+    assert (summary.status, summary.workers) == ("finished", 2)
+    assert len({event.process for event in of(WorkerReady, events)}) == 2
 
 
 def test_a_cell_that_cannot_be_rendered_is_named_before_any_work(images_job, folder):

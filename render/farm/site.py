@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Collection, Generator, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import ray
@@ -54,8 +54,7 @@ class Site:
 
     def __exit__(self, *_: object) -> None:
         if self._grows:
-            with suppress(RayError, ConnectionError):  # of a cluster that has gone
-                request_resources(bundles=[])
+            _give_back()
 
     def open(self, places: int) -> Iterator[str]:
         """Wait until there is room for a worker, and see that all nodes are fit; says what it waits for.
@@ -66,22 +65,9 @@ class Site:
         Raises:
             FarmError: the cluster has not what a worker needs, or one of its nodes is unfit.
         """
-        deadline = time.monotonic() + GROWING
-        while True:
-            try:
-                crew = muster(self._farm, places, _alive())
-            except FarmError:
-                if not self._grows or time.monotonic() > deadline:
-                    raise
-            else:
-                break
-            if not self._due:
-                yield "waiting for the cluster to start a node with room for a worker"
-            self._ask(1, self._farm.cpus_per_worker, _gpus(self._farm))
-            self._due = time.monotonic() + LOOK
-            time.sleep(min(LOOK, 1.0))
+        crew = yield from await_room(self._farm, places)
         self._preflight.all(_fitting(_alive(), crew), crew)
-        self._crew, self._due = crew, 0.0
+        self._crew = crew
 
     def look(self, places: int) -> tuple[Crew, Iterator[str]]:
         """The crew as it should be now, and what a person should know, by a look that is not too old."""
@@ -99,7 +85,7 @@ class Site:
             self._crew = muster(self._farm, places, usable)
         if self._grows:
             most = MOST_ASKED if self._farm.workers == "auto" else self._farm.workers
-            self._ask(min(places, most), self._crew.cpus, self._crew.gpus)
+            _ask(min(places, most), self._crew.cpus, self._crew.gpus)
         return self._crew, iter(notes)
 
     @property
@@ -112,10 +98,46 @@ class Site:
         """Nodes that were told to leave, which get no more work."""
         return self._leaving
 
-    def _ask(self, workers: int, cpus: int, gpus: float) -> None:
-        # Asked for again at every look: another job on the cluster may have asked for something else.
-        shape: dict[str, float] = {"CPU": cpus, **({"GPU": gpus} if gpus else {})}
-        request_resources(bundles=[shape] * workers)
+
+def await_room(farm: Farm, places: int) -> Generator[str, None, Crew]:
+    """Wait until there is room for a worker, if the cluster can grow; says what it waits for.
+
+    What it asks an autoscaler for is for the caller to give back.
+
+    Args:
+        farm: what the job says of its workers.
+        places: workers that could be busy at once.
+
+    Returns:
+        The crew, as it could be now.
+
+    Raises:
+        FarmError: the cluster has not what a worker needs.
+    """
+    growing, told = grows(), False
+    deadline = time.monotonic() + GROWING
+    while True:
+        try:
+            return muster(farm, places, _alive())
+        except FarmError:
+            if not growing or time.monotonic() > deadline:
+                raise
+        if not told:
+            yield "waiting for the cluster to start a node with room for a worker"
+        told = True
+        _ask(1, farm.cpus_per_worker, _gpus(farm))
+        time.sleep(min(LOOK, 1.0))
+
+
+@contextmanager
+def growth() -> Iterator[bool]:
+    """Whether an autoscaler looks after the cluster; in the end it gets back what it was asked for."""
+    growing = grows()
+    try:
+        yield growing
+    finally:
+        if growing:
+            _give_back()
 
 
 def grows() -> bool:
@@ -126,6 +148,17 @@ def grows() -> bool:
         if status:
             names += json.loads(status)["autoscaler_report"]["node_type_mapping"].values()
     return any(not name.startswith(_UNNAMED) for name in names)
+
+
+def _ask(workers: int, cpus: int, gpus: float) -> None:
+    # Asked for again at every look: another job on the cluster may have asked for something else.
+    shape: dict[str, float] = {"CPU": cpus, **({"GPU": gpus} if gpus else {})}
+    request_resources(bundles=[shape] * workers)
+
+
+def _give_back() -> None:
+    with suppress(RayError, ConnectionError):  # of a cluster that has gone
+        request_resources(bundles=[])
 
 
 def _gpus(farm: Farm) -> float:
