@@ -111,7 +111,7 @@ def make_plan(job: Job) -> Plan:
 
 
 def settled_plan(job: Job, prepared: Prepared, store: Store) -> Plan:
-    """The plan that an earlier run wrote down, or a new one.
+    """The plan that an earlier run wrote down, or a new one if nothing was painted by it.
 
     Pictures and masks from which no frame was made yet may be others than they were: what could not be
     read may have been repaired.
@@ -121,7 +121,7 @@ def settled_plan(job: Job, prepared: Prepared, store: Store) -> Plan:
     """
     source, fingerprints = prepared.source, prepared.fingerprints()
     plan = store.plan()
-    if plan is None:
+    if plan is None or (plan.fingerprints != fingerprints and not store.begun):
         plan = plan_units(job, source, fingerprints)
         _keep(store, plan, source)
         return plan

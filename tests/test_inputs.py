@@ -12,6 +12,7 @@ from render import storage
 from render.errors import SourceError
 from render.inputs import prepare, settled_plan
 from render.ledger import Record
+from render.media.manifest import Manifest
 from render.spec.media import VideoInput
 from render.spec.url import Url
 from render.store import Store, store_folder
@@ -216,3 +217,17 @@ def test_pictures_and_masks_of_frames_that_are_not_finished_may_change_together(
     draw(folder / "2.bmp", seed=7, width=50)
     plan = go_on(job)
     assert go_on(job) == plan
+
+
+def test_anything_may_change_before_something_is_finished(folder, images_job):
+    job = images_job(folder)
+    with Store(job) as store:
+        settled_plan(job, prepare(job), store)
+    draw(folder / "3.bmp", seed=3)
+    style = folder.parent / "style.bmp"
+    draw(style, seed=9)
+    job = images_job(folder, f"style.images=[{{path: {style}}}]")
+    plan = go_on(job)
+    assert plan.total == 4
+    assert go_on(job) == plan
+    assert len(Manifest(store_folder(job) / "pictures")) == 4
