@@ -2,7 +2,7 @@
 
 They are lines of the ledger, which is the truth: one write for all pictures of a batch. SQLite, on a
 disk of this machine, says where in the ledger each is; it lags behind by some seconds, catches up by
-reading the rest, and is made anew where it does not fit the ledger or is missing.
+parsing the rest, and is made anew where it does not fit the ledger, byte for byte, or is missing.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ from render.ledger import Record, parse_record
 
 COMMIT_EVERY = 20_000
 """Pictures after which SQLite is told what it has; what it had not is read from the ledger again."""
+
+PIECE = 2**20
+"""Bytes of the ledger that are read at once."""
 
 
 def index_folder() -> Path:
@@ -42,6 +45,7 @@ class Index(Mapping[int, Record]):
         self._done = bytearray()  # a bit for each picture
         self._count = 0
         self._pending: list[tuple[int, int]] = []
+        self._digest = hashlib.blake2b()  # the ledger up to where it is known
         self._database = _open(ledger, anew=anew)
         self._position = self._trusted()
         for (frame,) in self._database.execute("SELECT frame FROM pictures"):
@@ -79,7 +83,7 @@ class Index(Mapping[int, Record]):
         """Take in pictures whose lines are in the ledger now, behind all others."""
         for record, line in zip(records, lines, strict=True):
             self._take(record, self._position)
-            self._position += len(line)
+            self._pass(line)
         if len(self._pending) >= COMMIT_EVERY:
             self._flush()
 
@@ -98,6 +102,10 @@ class Index(Mapping[int, Record]):
     def _take(self, record: Record, place: int) -> None:
         self._mark(record.frame, done=not record.lost)
         self._pending.append((record.frame, -1 if record.lost else place))
+
+    def _pass(self, line: bytes) -> None:
+        self._digest.update(line)
+        self._position += len(line)
 
     def _mark(self, frame: int, *, done: bool) -> None:
         if (frame in self) == done:
@@ -120,7 +128,7 @@ class Index(Mapping[int, Record]):
                     self.unreadable += 1
                 elif record.stage is None:
                     self._take(record, self._position)
-                self._position += len(line)
+                self._pass(line)
                 if len(self._pending) >= COMMIT_EVERY:
                     self._flush()
         self._flush()
@@ -131,15 +139,18 @@ class Index(Mapping[int, Record]):
         with self._database as writing:
             writing.executemany("INSERT OR REPLACE INTO pictures VALUES (?, ?)", self._pending)
             writing.execute("DELETE FROM pictures WHERE place < 0")
-            known = (self._position, _last_bytes(self._ledger, self._position))
+            known = (self._position, self._digest.hexdigest())
             writing.execute("INSERT OR REPLACE INTO ledger VALUES (0, ?, ?)", known)
         self._pending.clear()
 
     def _trusted(self) -> int:
         """Up to where the index knows the ledger; 0, and it is emptied, where it knows another one."""
         row = self._database.execute("SELECT position, digest FROM ledger").fetchone()
-        if row is not None and row[1] == _last_bytes(self._ledger, row[0]):
-            return int(row[0])
+        if row is not None:
+            read = _read(self._ledger, row[0])
+            if read.hexdigest() == row[1]:
+                self._digest = read
+                return int(row[0])
         with self._database as writing:
             writing.execute("DELETE FROM pictures")
             writing.execute("DELETE FROM ledger")
@@ -179,13 +190,11 @@ def _with_tables(database: sqlite3.Connection) -> sqlite3.Connection:
     return database
 
 
-def _last_bytes(ledger: Path, position: int) -> str:
-    """Digest of the ledger's first bytes and of those before a position; empty if it is shorter."""
+def _read(ledger: Path, end: int) -> hashlib.blake2b:
+    """Digest of the ledger's first bytes, to be gone on with: a million lines take a second."""
+    digest = hashlib.blake2b()
     with suppress(OSError), ledger.open("rb") as file:
-        digest = hashlib.sha256(file.read(min(256, position)))
-        file.seek(max(0, position - 256))
-        before = file.read(min(256, position))
-        if file.tell() == position:
-            digest.update(before)
-            return digest.hexdigest()
-    return ""
+        while end > 0 and (data := file.read(min(PIECE, end))):
+            digest.update(data)
+            end -= len(data)
+    return digest

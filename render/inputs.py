@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from render import storage
 from render.errors import SourceError
 from render.materials import Materials, mask_fingerprints, mask_piece, read_materials
 from render.media.encode import check_output
@@ -17,7 +18,7 @@ from render.plan import Plan
 from render.planner import plan_units
 from render.spec.job import Job
 from render.spec.media import VideoInput
-from render.store import LIST, Store, store_folder
+from render.store import LIST, Store, store_folder, store_place
 from render.weights import weights_digests
 
 MOST_NAMED = 10
@@ -89,9 +90,18 @@ def are_few(pictures: int) -> bool:
 
 
 def _kept_list(job: Job) -> Path | None:
-    """The list of pictures that an earlier run of a large job wrote down, if there is one."""
-    folder = store_folder(job) / LIST
-    if isinstance(job.input, VideoInput) or not (folder / "index.json").is_file():
+    """The list of pictures that an earlier run of a large job wrote down, if there is one.
+
+    It counts with the plan alone, which is written after it; and where the output is in object storage,
+    only if it is the one that is there, as what lies here will be made like that.
+    """
+    folder, place = store_folder(job) / LIST, store_place(job)
+    index = folder / "index.json"
+    if isinstance(job.input, VideoInput) or not index.is_file():
+        return None
+    if any(storage.facts(one) is None for one in (place / LIST / index.name, place / "plan.json")):
+        return None
+    if storage.read(place / LIST / index.name) != index.read_bytes():
         return None
     kept = Manifest(folder)
     about = {"path": str(job.input.path), "pattern": job.input.pattern}
@@ -111,7 +121,7 @@ def make_plan(job: Job) -> Plan:
 
 
 def settled_plan(job: Job, prepared: Prepared, store: Store) -> Plan:
-    """The plan that an earlier run wrote down, or a new one.
+    """The plan that an earlier run wrote down, or a new one if nothing was painted by it.
 
     Pictures and masks from which no frame was made yet may be others than they were: what could not be
     read may have been repaired.
@@ -121,7 +131,7 @@ def settled_plan(job: Job, prepared: Prepared, store: Store) -> Plan:
     """
     source, fingerprints = prepared.source, prepared.fingerprints()
     plan = store.plan()
-    if plan is None:
+    if plan is None or (plan.fingerprints != fingerprints and not store.begun):
         plan = plan_units(job, source, fingerprints)
         _keep(store, plan, source)
         return plan

@@ -65,6 +65,8 @@ class MirroredStore(Store):
         self._pieces = 0
         self._piece = b""
         super().__init__(job, fresh=fresh)
+        if not (self.folder / "plan.json").exists():  # it was for other settings
+            storage.remove(image / "plan.json")
         self._send("job.yaml")
 
     def __exit__(self, *error: object) -> None:

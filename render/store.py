@@ -121,6 +121,11 @@ class Store:
         self._ledger.close()
         self._lock.release()
 
+    @property
+    def begun(self) -> bool:
+        """Whether anything was painted before, be it damaged by now."""
+        return bool(self.records or self.stages or self.damaged)
+
     def plan(self) -> Plan | None:
         """The plan that an earlier run wrote down, if it did.
 
@@ -270,15 +275,15 @@ class Store:
         try:
             changes = differences(path, self.job)
         except FileNotFoundError:
-            changes = (
-                ["job.yaml, which says which, is missing"] if self.records or self.stages else []
-            )
-        if changes:
+            changes = ["job.yaml, which says which, is missing"]
+        if changes and self.begun:
             raise OutputError(
                 f"{self.folder} holds frames of this job with other settings: "
                 + "; ".join(changes)
                 + ". Change them back, choose another output.path, or start over with --fresh"
             )
+        if changes:
+            (self.folder / "plan.json").unlink(missing_ok=True)  # it was made for those
         write_atomically(path, dump_job(self.job).encode())
 
     def _whole(self, record: Record) -> bytes | None:

@@ -104,6 +104,22 @@ def test_a_line_cut_short_or_damaged_costs_its_picture_only(ledger):
     made.close()
 
 
+def test_a_line_that_rots_costs_its_picture_only(ledger):
+    made = Index(ledger)
+    append(ledger, made, *(record(frame) for frame in range(30)))
+    made.close()
+    data = ledger.read_bytes()
+    ledger.write_bytes(data.replace(b'"frame": 15', b'"frame"\0\0\0\0'))
+    made = Index(ledger)
+    assert made.unreadable == 1
+    assert [one.frame for one in made.values()] == [*range(15), *range(16, 30)]
+    append(ledger, made, record(15))
+    made.close()
+    made = Index(ledger)
+    assert len(list(made.values())) == 30
+    made.close()
+
+
 def test_without_a_cache_there_is_an_index_all_the_same(ledger, monkeypatch, tmp_path):
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))

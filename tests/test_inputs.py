@@ -8,10 +8,12 @@ import pytest
 from conftest import smooth_noise
 from PIL import Image
 
-from render import storage
+from render import inputs, storage
 from render.errors import SourceError
 from render.inputs import prepare, settled_plan
 from render.ledger import Record
+from render.media.manifest import Manifest
+from render.mirror import open_store
 from render.spec.media import VideoInput
 from render.spec.url import Url
 from render.store import Store, store_folder
@@ -216,3 +218,71 @@ def test_pictures_and_masks_of_frames_that_are_not_finished_may_change_together(
     draw(folder / "2.bmp", seed=7, width=50)
     plan = go_on(job)
     assert go_on(job) == plan
+
+
+def test_anything_may_change_before_something_is_finished(folder, images_job):
+    job = images_job(folder)
+    with Store(job) as store:
+        settled_plan(job, prepare(job), store)
+    draw(folder / "3.bmp", seed=3)
+    style = folder.parent / "style.bmp"
+    draw(style, seed=9)
+    job = images_job(folder, f"style.images=[{{path: {style}}}]")
+    plan = go_on(job)
+    assert plan.total == 4
+    assert go_on(job) == plan
+    assert len(Manifest(store_folder(job) / "pictures")) == 4
+
+
+@pytest.fixture
+def many(monkeypatch):
+    """Two pictures are as many as there can be."""
+    monkeypatch.setattr(inputs, "FEW", 1)
+
+
+def unlooked(job):
+    """A run that may trust the list of an earlier one; returns the pictures that it finds."""
+    prepared = prepare(job, look=False)
+    with open_store(job) as store:
+        settled_plan(job, prepared, store)
+        return [picture.name for picture in prepared.source.pictures]
+
+
+@pytest.mark.usefixtures("many")
+def test_a_list_without_its_plan_is_made_again(folder, images_job):
+    job = images_job(folder)
+    assert len(unlooked(job)) == 3
+    draw(folder / "3.bmp", seed=3)
+    assert len(unlooked(job)) == 3  # trusted
+    (store_folder(job) / "plan.json").unlink()
+    assert len(unlooked(job)) == 4
+    assert len(unlooked(job)) == 4
+
+
+@pytest.mark.usefixtures("many")
+def test_a_list_whose_plan_is_made_again_is_kept(folder, images_job):
+    job = images_job(folder)
+    unlooked(job)
+    job = images_job(folder, "output.size=32")
+    assert len(unlooked(job)) == 3
+    assert len(unlooked(job)) == 3
+
+
+@pytest.mark.usefixtures("many")
+def test_a_list_that_object_storage_has_no_more_or_another_of_is_not_trusted(
+    folder, images_job, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    place = Url(f"memory://{tmp_path.name}/out")
+    job = images_job(folder, f"output.path={place}")
+    unlooked(job)
+    draw(folder / "3.bmp", seed=3)
+    assert len(unlooked(job)) == 3  # trusted
+    for entry in list(storage.listed(place)):
+        storage.remove(place / entry.name)
+    assert len(unlooked(job)) == 4
+    draw(folder / "4.bmp", seed=4)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "other machine"))
+    assert len(unlooked(job)) == 5
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert len(unlooked(job)) == 5

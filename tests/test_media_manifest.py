@@ -71,6 +71,12 @@ def test_a_passing_list_is_gone_with_its_last_user_and_a_moved_one_stays(tmp_pat
     assert len(Manifest(tmp_path / "pictures")) == 1
 
 
+def test_a_list_that_is_moved_to_where_it_is_stays(tmp_path):
+    made = make(["a.png", "b.png"]).move(tmp_path / "pictures")
+    assert [picture.name for picture in made.move(tmp_path / "pictures")] == ["a.png", "b.png"]
+    assert len(Manifest(tmp_path / "pictures")) == 2
+
+
 @pytest.mark.parametrize("file", ["index.json", "000000.jsonl"])
 def test_a_list_that_is_not_whole_is_refused(tmp_path, file):
     made = make(["a", "b"]).move(tmp_path / "pictures")

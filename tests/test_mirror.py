@@ -6,6 +6,7 @@ from conftest import of, smooth_noise
 from render import remote, storage
 from render.errors import OutputError
 from render.farm.events import FrameDone
+from render.inputs import make_plan
 from render.media.source import open_source
 from render.media.stills import encode_png
 from render.mirror import MirroredStore, open_store
@@ -109,6 +110,17 @@ def test_other_settings_are_refused_anywhere_and_a_fresh_start_leaves_nothing(
     storage.write(bucket / "out/film.render/frames/999999.png", b"left over")
     assert run(film("seed=7"), fresh=True).frames_reused == 0
     assert "frames/999999.png" not in stored(bucket / "out/film.render")
+
+
+def test_a_plan_for_other_settings_is_dropped_there_too(film, bucket, machine):
+    with open_store(film()) as store:
+        store.keep_plan(make_plan(film()))
+    assert "plan.json" in stored(bucket / "out/film.render")
+    with open_store(film("seed=7")):
+        pass
+    machine("second")
+    with open_store(film("seed=7")) as store:
+        assert store.plan() is None
 
 
 def test_the_ledger_goes_there_in_pieces_and_comes_back_as_one(film, bucket, machine, monkeypatch):

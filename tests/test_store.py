@@ -153,11 +153,36 @@ def test_of_two_lines_for_a_frame_the_one_that_fits_its_file_counts(video_job):
     ["optimize.evaluations=7", "output.size=64", "seed=1", "style.weight=3", "input.frames=0-3"],
 )
 def test_other_settings_are_refused_with_the_difference(video_job, override):
-    with Store(video_job()):
-        pass
+    with Store(video_job()) as store:
+        commit(store, 0)
     key = override.split("=")[0]
     with pytest.raises(OutputError, match=rf"{key}: .* → .*--fresh"):
         Store(video_job(override))
+
+
+def test_other_settings_are_taken_where_nothing_was_painted_with_the_old_ones(video_job):
+    with Store(video_job()) as store:
+        store.keep_plan(make_plan(video_job()))
+        kept = store.folder / "preview" / "000000.png"
+        write_atomically(kept, b"a preview")
+    with Store(video_job("output.size=64")) as store:
+        assert store.plan() is None
+        assert kept.exists()
+        store.keep_plan(make_plan(video_job("output.size=64")))
+    with Store(video_job("output.size=64")) as store:
+        assert store.plan() is not None
+
+
+def test_a_stage_and_a_frame_that_was_lost_were_painted_too(video_job):
+    with Store(video_job()) as store:
+        store.commit(0, "stages/000000.0.png", b"a stage", {}, stage=0)
+    with pytest.raises(OutputError, match="other settings"):
+        Store(video_job("seed=1"))
+    with Store(video_job(), fresh=True) as store:
+        commit(store, 0)
+        (store.folder / "frames/000000.png").unlink()
+    with pytest.raises(OutputError, match="other settings"):
+        Store(video_job("seed=1"))
 
 
 @pytest.mark.parametrize("override", ["farm.workers=3", "output.crf=30", "farm.retries=9"])

@@ -106,8 +106,10 @@ class Manifest(Sequence[Picture]):
             yield from map(_parse, self._read(shard))
 
     def move(self, folder: Path) -> Manifest:
-        """The same list in another folder, for good; what was there is replaced."""
+        """The same list in another folder, for good; what was there is replaced, but by itself."""
         if folder.exists():
+            if folder.samefile(self.folder):
+                return self
             shutil.rmtree(folder)
         shutil.copytree(self.folder, folder, ignore=shutil.ignore_patterns("index.json"))
         write_atomically(folder / "index.json", (self.folder / "index.json").read_bytes())
