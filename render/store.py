@@ -116,10 +116,12 @@ class Store:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._index is not None:
-            self._index.close()
-        self._ledger.close()
-        self._lock.release()
+        try:
+            if self._index is not None:
+                self._index.close()
+        finally:
+            self._ledger.close()
+            self._lock.release()
 
     @property
     def begun(self) -> bool:
