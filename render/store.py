@@ -31,8 +31,8 @@ from render.spec.stages import stage_count
 from render.spec.url import AnyPath
 
 _NO_LINKS = ("lock", "ledger", "ledger/frames.jsonl", "frames", "stages", "pictures")
-LIST = "pictures"
-"""Folder that holds the list of a job's pictures."""
+LIST, PREVIEWS = "pictures", "preview"
+"""Folders that hold the list of a job's pictures, and what `render preview` painted."""
 
 
 def store_folder(job: Job) -> Path:
