@@ -93,8 +93,9 @@ class Index(Mapping[int, Record]):
         return self._position
 
     def close(self) -> None:
-        """Write down what SQLite has not yet."""
-        self._flush()
+        """Write down what SQLite has not yet; if it cannot, the next run reads it from the ledger."""
+        with suppress(sqlite3.DatabaseError):
+            self._write()
         self._database.close()
         if self._file is not None:
             self._file.close()
@@ -134,6 +135,17 @@ class Index(Mapping[int, Record]):
         self._flush()
 
     def _flush(self) -> None:
+        """Tell SQLite what it has not yet; a passing database if the disk of its own is full."""
+        try:
+            self._write()
+        except sqlite3.DatabaseError:
+            passing = sqlite3.connect("")
+            self._database.backup(passing)
+            self._database.close()
+            self._database = passing
+            self._write()
+
+    def _write(self) -> None:
         if not self._pending:
             return
         with self._database as writing:

@@ -22,15 +22,15 @@ from render.media.manifest import Manifest
 from render.plan import Plan
 from render.spec.job import Job
 from render.spec.url import Url
-from render.store import LIST, Store, store_place
+from render.store import LIST, PREVIEWS, Store, store_place
 
 PIECE = 64 * 1024
 """Bytes of a piece of the ledger, about."""
 AT_ONCE = 16
 """Files that are copied at once."""
 _LEDGER = "ledger/frames.jsonl"
-_OWN = "lock"
-"""A file of this machine alone."""
+_OWN = ("lock", PREVIEWS)
+"""What is of this machine alone."""
 
 
 def open_store(job: Job, *, fresh: bool = False) -> Store:
@@ -74,7 +74,7 @@ class MirroredStore(Store):
         super().__exit__(*error)
         try:
             for path in self.folder.iterdir():
-                if path.is_file() and path.name != _OWN:
+                if path.is_file() and path.name not in _OWN:
                     self._send(path.name)
         except OutputError:
             if error[0] is None:
@@ -142,7 +142,7 @@ class MirroredStore(Store):
         there = {entry.name: entry.size for entry in storage.listed(self._image)}
         for path in [path for path in self.folder.rglob("*") if path.is_file()]:
             name = self._name(path)
-            if name != _OWN and name not in there:
+            if name not in there and name.split("/")[0] not in _OWN:
                 path.unlink()
         pieces = sorted(name for name in there if name.startswith("ledger/"))
         # A frame never changes under its name, and its digest is in the ledger; all else may change.

@@ -126,12 +126,12 @@ def run(
     with _warnings_told(on_event):
         prepared = prepare(job, look=fresh or verify)
     source = prepared.source
-    with _warnings_told(on_event), open_store(job, fresh=fresh) as store:
+    with _warnings_told(on_event) as teller, open_store(job, fresh=fresh) as store:
+        on_event = teller.on_event = logged(on_event, store.folder / "log.jsonl")
         plan = settled_plan(job, prepared, store)
         if isinstance(source, ImageSource) and (verify or are_few(plan.total)):
             _take_back(store, list(lost_pictures(job, store, thorough=verify)))
         reused = len(store.records)
-        on_event = logged(on_event, store.folder / "log.jsonl")
         on_event(_started(job, plan, store))
         agreed = [f"{reused} committed frames agree with the ledger"] if verify else []
         for note in (*prepared.notes, *_damage(store), *agreed):
@@ -200,27 +200,27 @@ def _cut_short(error: BaseException) -> tuple[Status, str]:
 
 
 class _Teller(logging.Handler):
-    """Hands warnings to whoever watches the run, each once."""
+    """Hands warnings to whoever watches the run, `on_event`, each once."""
 
     def __init__(self, on_event: OnEvent) -> None:
         super().__init__(logging.WARNING)
-        self._on_event = on_event
+        self.on_event = on_event
         self._told: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
         words = record.getMessage()
         if words not in self._told:  # a damaged frame is met by the search for cuts, and then again
             self._told.add(words)
-            self._on_event(Note(words))
+            self.on_event(Note(words))
 
 
 @contextmanager
-def _warnings_told(on_event: OnEvent) -> Iterator[None]:
+def _warnings_told(on_event: OnEvent) -> Iterator[_Teller]:
     """Have what is logged meanwhile, of damaged frames for example, come as notes among the events."""
     logger, teller = logging.getLogger("render"), _Teller(on_event)
     logger.addHandler(teller)
     try:
-        yield
+        yield teller
     finally:
         logger.removeHandler(teller)
 

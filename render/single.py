@@ -23,7 +23,7 @@ from render.spec.document import Document
 from render.spec.job import Job
 from render.spec.load import build_job
 from render.spec.stages import stage_count
-from render.store import store_folder
+from render.store import PREVIEWS, store_folder
 from render.together import picture_file
 
 PREVIEW_SIZE = 256
@@ -78,7 +78,7 @@ def preview(
         original = next(iter(source.read(range(index, index + 1))))
         say(f"frame {index}: {_effort(job, original)}")
         pair = beside(original.pixels, _paint(painter, original))
-        path = store_folder(job) / "preview" / f"{index:06}.png"
+        path = store_folder(job) / PREVIEWS / f"{index:06}.png"
         write_atomically(path, encode_png(pair))
         written.append(path)
     return written

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -74,9 +75,18 @@ def facts(place: AnyPath) -> Entry | None:
         SourceError: that cannot be found out.
     """
     if isinstance(place, Path):
-        if not place.is_file():
+        try:
+            found = place.stat()
+        except (
+            FileNotFoundError,
+            NotADirectoryError,
+            ValueError,
+        ):  # or no name that a file can have
             return None
-        found = place.stat()
+        except OSError as error:
+            raise SourceError(f"{place}: cannot be read: {error.strerror}") from error
+        if not stat.S_ISREG(found.st_mode):
+            return None
         return Entry(place.name, found.st_size, str(found.st_mtime_ns))
     try:
         there = patiently(place, lambda system: system.info(inside(place)))
@@ -145,7 +155,10 @@ def remove(place: AnyPath) -> None:
         OutputError: it cannot be deleted.
     """
     if isinstance(place, Path):
-        place.unlink(missing_ok=True)
+        try:
+            place.unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputError(f"{place}: cannot be deleted: {error.strerror}") from error
         return
     try:
         patiently(place, lambda system: system.rm_file(inside(place)))

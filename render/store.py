@@ -31,8 +31,8 @@ from render.spec.stages import stage_count
 from render.spec.url import AnyPath
 
 _NO_LINKS = ("lock", "ledger", "ledger/frames.jsonl", "frames", "stages", "pictures")
-LIST = "pictures"
-"""Folder that holds the list of a job's pictures."""
+LIST, PREVIEWS = "pictures", "preview"
+"""Folders that hold the list of a job's pictures, and what `render preview` painted."""
 
 
 def store_folder(job: Job) -> Path:
@@ -116,10 +116,12 @@ class Store:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._index is not None:
-            self._index.close()
-        self._ledger.close()
-        self._lock.release()
+        try:
+            if self._index is not None:
+                self._index.close()
+        finally:
+            self._ledger.close()
+            self._lock.release()
 
     @property
     def begun(self) -> bool:

@@ -27,7 +27,7 @@ from render.pipeline import run
 from render.spec.document import Document
 from render.spec.load import build_job
 from render.spec.media import VideoInput
-from render.store import Store
+from render.store import Store, store_folder
 
 COUNT = 12
 X264 = ("-c:v", "libx264", "-preset", "ultrafast", "-qp", "4", "-bf", "2", "-g", "5")
@@ -280,6 +280,8 @@ def test_a_damaged_frame_is_named_and_nothing_of_the_rest_is_lost(tmp_path, make
     assert "hurt.mkv frame 7" in summary.frames_failed[7]
     notes = [note.text for note in of(Note, events)]
     assert sum(text.startswith("hurt.mkv frame 7 is damaged") for text in notes) == 1
+    log = (store_folder(job) / "log.jsonl").read_text()
+    assert log.count('"event": "Note", "text": "hurt.mkv frame 7 is damaged') == 1
     assert not job.output.path.exists()  # a film is never silently short
 
 

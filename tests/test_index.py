@@ -129,6 +129,38 @@ def test_without_a_cache_there_is_an_index_all_the_same(ledger, monkeypatch, tmp
     made.close()
 
 
+def fill(made):
+    """Let the disk of an index be full."""
+    (pages,) = made._database.execute("PRAGMA page_count").fetchone()
+    made._database.execute(f"PRAGMA max_page_count = {pages}")
+
+
+MANY = [record(frame) for frame in range(5000)]
+
+
+def test_a_cache_whose_disk_is_full_ends_nothing(ledger, monkeypatch):
+    monkeypatch.setattr(index, "COMMIT_EVERY", 1000)
+    made = Index(ledger)
+    append(ledger, made, *MANY[:1000])
+    fill(made)
+    append(ledger, made, *MANY[1000:])
+    assert [made[frame].frame for frame in made] == list(range(5000))
+    made.close()
+    made = Index(ledger)
+    assert len(made) == 5000
+    made.close()
+
+
+def test_a_cache_whose_disk_is_full_in_the_end_is_only_behind(ledger):
+    made = Index(ledger)
+    fill(made)
+    append(ledger, made, *MANY)
+    made.close()
+    made = Index(ledger)
+    assert len(made) == 5000
+    made.close()
+
+
 FRAMES = st.lists(st.tuples(st.integers(0, 300), st.booleans()), max_size=40)
 
 

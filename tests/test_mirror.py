@@ -11,6 +11,7 @@ from render.media.source import open_source
 from render.media.stills import encode_png
 from render.mirror import MirroredStore, open_store
 from render.pipeline import run
+from render.single import preview
 from render.spec.document import Document
 from render.spec.load import build_job
 from render.spec.media import VideoInput
@@ -152,6 +153,13 @@ def test_a_picture_whose_record_did_not_arrive_is_no_frame(film, bucket, object_
         machine(place)
         with open_store(film()) as store:
             assert sorted(store.records) == [0]
+
+
+def test_a_run_leaves_previews_where_they_are(film, bucket):
+    (path,) = preview(film(), [0])
+    with open_store(film()):
+        assert path.exists()
+    assert not [name for name in stored(bucket / "out/film.render") if "preview" in name]
 
 
 def test_two_runs_at_once_on_one_machine_are_one_too_many(film):

@@ -36,6 +36,15 @@ def test_what_is_not_there_is_named(folder):
         storage.read(folder / "none.png")
 
 
+def test_what_a_disk_cannot_tell_or_delete_is_named(tmp_path):
+    place = tmp_path / ("long" * 100)
+    with pytest.raises(SourceError, match="long: cannot be read: File name too long"):
+        storage.facts(place)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OutputError, match="folder: cannot be deleted: "):
+        storage.remove(tmp_path / "folder")
+
+
 def test_a_folder_is_listed_page_by_page(bucket, monkeypatch, object_storage):
     monkeypatch.setattr(storage, "PAGE", 3)
     names = ["a.png", "b/c.png", "b/d/e.png", *(f"n{number}.png" for number in range(6))]

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from render.errors import OutputError
 from render.files import write_atomically
+from render.index import Index
 from render.inputs import make_plan
 from render.store import Store
 
@@ -331,6 +332,20 @@ def test_a_file_system_without_locks_is_refused(video_job, monkeypatch):
     monkeypatch.setattr("fcntl.flock", no_locks)
     with pytest.raises(OutputError, match=r"cannot be written \(No locks available"):
         Store(video_job())
+
+
+def test_whatever_ends_a_run_others_are_let_in(images_job, tmp_path, monkeypatch):
+    def broken(index):
+        honest(index)
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    honest, job = Index.close, images_job(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(Index, "close", broken)
+        with pytest.raises(OSError, match="Input/output"), Store(job):
+            pass
+    with Store(job):
+        pass
 
 
 def test_an_output_that_cannot_be_written_is_refused(video_job, tmp_path):
