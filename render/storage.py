@@ -77,11 +77,7 @@ def facts(place: AnyPath) -> Entry | None:
     if isinstance(place, Path):
         try:
             found = place.stat()
-        except (
-            FileNotFoundError,
-            NotADirectoryError,
-            ValueError,
-        ):  # or no name that a file can have
+        except (FileNotFoundError, NotADirectoryError, ValueError):  # or no name of a file
             return None
         except OSError as error:
             raise SourceError(f"{place}: cannot be read: {error.strerror}") from error
