@@ -57,3 +57,25 @@ def test_a_crew_of_which_the_cluster_has_nothing_is_refused():
         muster(Farm(gpus_per_worker=3), 10, nodes((8, 2)))
     with pytest.raises(FarmError, match="cpus_per_worker: 9 asked for, but the cluster has 8 CPUs"):
         muster(Farm(cpus_per_worker=9), 10, nodes((8, 2)))
+
+
+@pytest.mark.parametrize("workers", ["auto", 3])
+@pytest.mark.parametrize(
+    ("farm", "there", "said"),
+    [
+        (
+            {"cpus_per_worker": 4},
+            [(2, 0), (2, 0)],
+            "4 CPUs and 0 GPUs.* nodes of 2 CPUs and 0 GPUs$",
+        ),
+        ({"gpus_per_worker": 2}, [(8, 1), (8, 1)], "1 CPUs and 2 GPUs"),
+        (
+            {"cpus_per_worker": 4},
+            [(16, 0), (2, 1)],
+            "nodes of 16 CPUs and 0 GPUs, 2 CPUs and 1 GPUs$",
+        ),
+    ],
+)
+def test_a_crew_for_which_no_single_node_has_room_is_refused(farm, there, said, workers):
+    with pytest.raises(FarmError, match=said):
+        muster(Farm(workers=workers, **farm), 10, nodes(*there))

@@ -120,8 +120,8 @@ def growing(monkeypatch):
 def test_a_study_waits_for_the_first_node_of_a_cluster_that_grows_from_none(
     cluster, images_job, folder, growing, monkeypatch
 ):
-    there = site._alive
-    monkeypatch.setattr(site, "_alive", lambda: there() if len(growing) > 2 else {})
+    there = site.alive
+    monkeypatch.setattr(site, "alive", lambda: there() if len(growing) > 2 else {})
     job, events = images_job(folder, "study={seed: [1, 2]}", *ROOM_FOR_ONE), []
     assert run(job, on_event=events.append).status == "finished"
     waiting = [note.text for note in of(Note, events) if "waiting for the cluster" in note.text]
@@ -133,7 +133,7 @@ def test_a_study_waits_for_the_first_node_of_a_cluster_that_grows_from_none(
 def test_a_study_that_is_interrupted_while_it_waits_gives_back_what_it_asked_for(
     cluster, images_job, folder, growing, monkeypatch
 ):
-    monkeypatch.setattr(site, "_alive", dict)
+    monkeypatch.setattr(site, "alive", dict)
 
     def give_up(_):
         if growing:

@@ -136,15 +136,23 @@ def muster(farm: Farm, units: int, nodes: Mapping[str, Mapping[str, Any]] | None
         raise FarmError(
             f"farm.cpus_per_worker: {farm.cpus_per_worker} asked for, but the cluster has {cpus:g} CPUs"
         )
-    if farm.workers == "auto":
-        there = [node["Resources"] for node in nodes.values()]
-        workers = sum(_places(each, farm.cpus_per_worker, gpus_each) for each in there)
-    else:
-        workers = farm.workers
+    there = [node["Resources"] for node in nodes.values()]
+    room = sum(places_on(each, farm.cpus_per_worker, gpus_each) for each in there)
+    if not room:
+        sizes = ", ".join(sorted({_size(each) for each in there}))
+        raise FarmError(
+            f"farm.cpus_per_worker, farm.gpus_per_worker: no node has room for a worker with "
+            f"{farm.cpus_per_worker} CPUs and {gpus_each:g} GPUs; there are nodes of {sizes}"
+        )
+    workers = room if farm.workers == "auto" else farm.workers
     return Crew(max(1, min(workers, units)), farm.cpus_per_worker, gpus_each)
 
 
-def _places(resources: Mapping[str, float], cpus_each: int, gpus_each: float) -> int:
+def _size(resources: Mapping[str, float]) -> str:
+    return f"{resources.get('CPU', 0.0):g} CPUs and {resources.get('GPU', 0.0):g} GPUs"
+
+
+def places_on(resources: Mapping[str, float], cpus_each: int, gpus_each: float) -> int:
     """Workers that there is room for on one node; several may share a GPU, none has parts of two."""
     cpus, gpus = resources.get("CPU", 0.0), resources.get("GPU", 0.0)
     places = int(cpus // cpus_each)

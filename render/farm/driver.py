@@ -7,7 +7,6 @@ begun and how many frames wait at a worker changes only the time that it takes.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
 
 import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
@@ -33,7 +32,7 @@ from render.farm.lanes import Lanes
 from render.farm.pictures import Pictures, PictureSource
 from render.farm.pool import Pool
 from render.farm.preflight import Preflight, Reach, reach_of
-from render.farm.site import LOOK, Site
+from render.farm.site import LOOK, Site, alive
 from render.farm.transfer import keeper_of
 from render.farm.work import Errand, Fault, Work
 from render.materials import Materials
@@ -106,12 +105,12 @@ class Driver:
         self._flight = Flight(ray.get_runtime_context().get_node_id(), object_stores)
         self._given = ray.put(self._job), ray.put(self._materials)
         preflight = Preflight(self._job, self._materials.weights, self._reach)
-        with Site(self._job.farm, preflight) as site:
+        with Site(self._job.farm, preflight) as self._site:
             try:
-                for note in site.open(self._work.places()):
+                for note in self._site.open(self._work.places()):
                     on_event(Note(note))
                 while (places := self._work.places()) and not self._gave_up:
-                    self._staff(site, places)
+                    self._staff(places)
                     for hand in self._hands:
                         self._feed(hand)
                     self._collect()
@@ -123,23 +122,23 @@ class Driver:
                 for hand in self._hands:
                     pool.give_back(hand)
 
-    def _staff(self, site: Site, places: int) -> None:
+    def _staff(self, places: int) -> None:
         """Hire whom there is room for, and let those go whose node is told to leave."""
-        crew, notes = site.look(places)
+        crew, notes = self._site.look(places)
         for note in notes:
             self._on_event(Note(note))
-        for hand in [hand for hand in self._hands if hand.node in site.leaving]:
+        for hand in [hand for hand in self._hands if hand.node in self._site.leaving]:
             hand.leaving = True
             if not hand.calls:
                 self._dismiss(hand, "its node is told to leave")
-        self._hire(crew, min(crew.workers, places), site.barred)
+        self._hire(crew, min(crew.workers, places))
         self.workers = max(self.workers, len(self._hands))
 
-    def _hire(self, crew: Crew, most: int, barred: Collection[str]) -> None:
+    def _hire(self, crew: Crew, most: int) -> None:
         """Take so many workers, as far as there are; other jobs may have those that are left over."""
-        self._pool.relieve(self._hands, barred)
+        avoided = self._site.barred.union(self._attempts.avoided(self._site.nodes))
+        self._pool.relieve(self._hands, avoided)
         while len(self._hands) < most:
-            avoided = [*self._attempts.avoided(_nodes()), *barred]
             hand = self._pool.take(crew, avoided, wait=not self._hands)
             if hand is None:
                 break
@@ -147,7 +146,8 @@ class Driver:
             if hand.node is not None:  # it runs already, for another job until now
                 hand.send(hand.actor.load.remote(*self._given), None)
         idle = [hand for hand in self._hands if hand.ready and not hand.calls]
-        for hand in idle[: max(0, len(self._hands) - most)]:
+        spare = [hand for hand in self._hands if hand.node is None] + idle  # waiting ones go first
+        for hand in spare[: max(0, len(self._hands) - most)]:
             self._hands.remove(hand)
             self._release(hand)
             self._pool.give_back(hand)
@@ -217,6 +217,10 @@ class Driver:
     def _take(self, hand: Hand, errand: Errand | None, answer: Answer) -> None:
         """Deal with what a worker says."""
         match answer:
+            case Placed(node) if not self._site.admits(node):
+                # It waited for room, and Ray put it on a node that joined after it was hired.
+                self._hands.remove(hand)
+                self._pool.end(hand)
             case Placed(node):
                 hand.node = node
                 hand.send(hand.actor.load.remote(*self._given), None)
@@ -248,7 +252,7 @@ class Driver:
 
         Unless its node went too: that is no fault of the frame.
         """
-        if hand.errands and hand.node in _nodes() and not took_its_node(reason):
+        if hand.errands and hand.node in alive() and not took_its_node(reason):
             self._charge_all(hand.errands[0], f"its worker died: {reason}")
         self._dismiss(hand, reason)
         self._attempts.lost(hand.node, reason)
@@ -294,7 +298,3 @@ class Driver:
         if self._limit is not None and len(self.failed) > self._limit and not self._gave_up:
             self._gave_up = True
             self._on_event(Note("stopped: more frames failed than farm.max_failed allows"))
-
-
-def _nodes() -> list[str]:
-    return [node["NodeID"] for node in ray.nodes() if node["Alive"]]

@@ -25,6 +25,7 @@ class Hand:
     Attributes:
         name: what people call it.
         actor: its process.
+        avoided: nodes that it is never put on.
         node: number that Ray gave the node that it runs on; `None` until it runs.
         ready: whether its model is loaded.
         leaving: whether its node was told to leave, so that it gets no more work.
@@ -35,6 +36,7 @@ class Hand:
 
     name: str
     actor: ray.actor.ActorHandle
+    avoided: Collection[str] = ()
     node: str | None = None
     ready: bool = False
     leaving: bool = False
@@ -75,6 +77,6 @@ def hire(name: str, crew: Crew, avoided: Collection[str]) -> Hand:
     if avoided:
         options["label_selector"] = {"ray.io/node-id": f"!in({', '.join(avoided)})"}
     actor = ray.remote(num_cpus=crew.cpus, num_gpus=crew.gpus, **options)(Worker)
-    hand = Hand(name, actor.remote())
+    hand = Hand(name, actor.remote(), avoided)
     hand.send(hand.actor.place.remote(), None)
     return hand

@@ -67,9 +67,10 @@ class Pool:
             raise KeyboardInterrupt
 
     def relieve(self, hands: list[Hand], avoided: Collection[str]) -> None:
-        """Let a job's workers go that wait for room, as far as there are others that nobody has.
+        """Let a job's workers go that wait for room, where the next `take` finds some.
 
-        Those hold the room, and would hold it for ever: the next `take` gets them.
+        Workers that nobody has may hold it, and would for ever. Or a worker avoids a node that is to be
+        avoided no longer: Ray never asks again what it avoids.
 
         Args:
             hands: all workers of the job, less those that are let go.
@@ -77,9 +78,11 @@ class Pool:
         """
         with self._changed:
             spare = sum(hand.node not in avoided for hand in self._idle)
-            for hand in [hand for hand in hands if hand.waits()][:spare]:
-                hands.remove(hand)
-                self.end(hand)
+            waiting = [hand for hand in hands if hand.waits()]
+            for place, hand in enumerate(waiting):
+                if place < spare or not set(hand.avoided) <= set(avoided):
+                    hands.remove(hand)
+                    self.end(hand)
 
     def give_back(self, hand: Hand) -> None:
         """Let other jobs have a worker; one that has work in its hands, or has not begun, is ended."""

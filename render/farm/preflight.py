@@ -166,6 +166,10 @@ class Preflight:
                 )
         return notes
 
+    def admits(self, node: str) -> bool:
+        """Whether a node was looked at and found fit."""
+        return node in self._known and node not in self.unknown and node not in self.unfit
+
     def _ask(self, nodes: Nodes, crew: Crew) -> None:
         for number in nodes:
             task = ray.remote(num_cpus=0, max_calls=1)(look).options(

@@ -39,9 +39,13 @@ class Site:
     Args:
         farm: what the job says of its workers.
         preflight: looks at nodes.
+
+    Attributes:
+        nodes: those that were alive at the last look.
     """
 
     def __init__(self, farm: Farm, preflight: Preflight) -> None:
+        self.nodes: set[str] = set()
         self._farm = farm
         self._preflight = preflight
         self._grows = grows()
@@ -66,7 +70,7 @@ class Site:
             FarmError: the cluster has not what a worker needs, or one of its nodes is unfit.
         """
         crew = yield from await_room(self._farm, places)
-        self._preflight.all(_fitting(_alive(), crew), crew)
+        self._preflight.all(_fitting(alive(), crew), crew)
         self._crew = crew
 
     def look(self, places: int) -> tuple[Crew, Iterator[str]]:
@@ -74,13 +78,13 @@ class Site:
         if self._crew is not None and time.monotonic() < self._due:
             return self._crew, iter(())
         self._due = time.monotonic() + LOOK
-        alive = _alive()
-        self._leaving = set(ray._private.state.state.get_draining_nodes()) & alive.keys()
-        usable = {n: has for n, has in alive.items() if n not in self._leaving}
+        there = alive()
+        self.nodes = set(there)
+        self._leaving = set(ray._private.state.state.get_draining_nodes()) & there.keys()
+        usable = {n: has for n, has in there.items() if n not in self._leaving}
         assert self._crew is not None, "opened first"
         notes = self._preflight.more(_fitting(usable, self._crew), self._crew)
-        kept_out = self._preflight.unfit | self._preflight.unknown
-        usable = {n: has for n, has in usable.items() if n not in kept_out}
+        usable = {n: has for n, has in usable.items() if self._preflight.admits(n)}
         with suppress(FarmError):  # all nodes may be leaving, and others come
             self._crew = muster(self._farm, places, usable)
         if self._grows:
@@ -88,10 +92,14 @@ class Site:
             _ask(min(places, most), self._crew.cpus, self._crew.gpus)
         return self._crew, iter(notes)
 
+    def admits(self, node: str) -> bool:
+        """Whether workers may be on a node: it was looked at, is fit, and is not told to leave."""
+        return node not in self._leaving and self._preflight.admits(node)
+
     @property
     def barred(self) -> set[str]:
-        """Nodes on which no worker is to be hired: they leave, are unfit, or are not looked at yet."""
-        return self._leaving | self._preflight.unfit | self._preflight.unknown
+        """Nodes, as far as it knows of them, on which no worker is to be hired."""
+        return {node for node in self.nodes if not self.admits(node)}
 
     @property
     def leaving(self) -> Collection[str]:
@@ -118,7 +126,7 @@ def await_room(farm: Farm, places: int) -> Generator[str, None, Crew]:
     deadline = time.monotonic() + GROWING
     while True:
         try:
-            return muster(farm, places, _alive())
+            return muster(farm, places, alive())
         except FarmError:
             if not growing or time.monotonic() > deadline:
                 raise
@@ -165,7 +173,7 @@ def _gpus(farm: Farm) -> float:
     return 0.0 if farm.gpus_per_worker == "auto" else farm.gpus_per_worker
 
 
-def _alive() -> dict[str, Mapping[str, Any]]:
+def alive() -> dict[str, Mapping[str, Any]]:
     """What Ray says of each node that is alive, by its number."""
     return {node["NodeID"]: node for node in ray.nodes() if node["Alive"]}
 
