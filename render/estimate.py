@@ -15,6 +15,7 @@ from PIL import Image
 
 from render.assembly import scales_of, smallest_side_of
 from render.errors import SourceError
+from render.farm.cluster import places_on
 from render.machine import free_memory
 from render.materials import read_materials
 from render.media.frames import going_on
@@ -137,8 +138,10 @@ def estimate(parts: Sequence[Ahead]) -> Estimate:
     farm = one.job.farm
     gpu = farm.gpus_per_worker != 0 and torch.cuda.is_available()
     units = sum(unit.stages for part in parts for unit in part.plan.units)
-    cores = max(1, (os.cpu_count() or 1) // farm.cpus_per_worker)
-    here = torch.cuda.device_count() if gpu else cores
+    has = {"CPU": float(os.cpu_count() or 1), "GPU": float(torch.cuda.device_count())}
+    gpus_each = 1.0 if farm.gpus_per_worker == "auto" else farm.gpus_per_worker
+    cores = max(1, places_on(has, farm.cpus_per_worker, 0.0))
+    here = max(1, places_on(has, farm.cpus_per_worker, gpus_each)) if gpu else cores
     here = min(here if farm.workers == "auto" else farm.workers, units)
     materials = read_materials(one.job)
     contents = _contents(one.content, smallest_side_of(one.job))
@@ -149,6 +152,7 @@ def estimate(parts: Sequence[Ahead]) -> Estimate:
     if together.evaluation(one.largest) < alone.evaluation(one.largest):
         alone = together  # nobody is slower alone: others were using this machine
     memory = int(max(alone.memory(part.largest) for part in parts))
+    sharing = min(here, max(1, int(1.0001 / gpus_each))) if gpu else here
     room = torch.cuda.get_device_properties(0).total_memory if gpu else free_memory()
     costs = [[_costs(line, part) for part in parts] for line in (alone, together)]
     crews = sorted({*CREWS, here})
@@ -167,7 +171,7 @@ def estimate(parts: Sequence[Ahead]) -> Estimate:
         memory,
         room,
         here,
-        tuple(_warnings(one, alone, memory, room, 1 if gpu else here, gpu=gpu)),
+        tuple(_warnings(one, alone, memory, room, sharing, gpu=gpu)),
     )
 
 

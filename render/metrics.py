@@ -87,7 +87,8 @@ class FrameMetrics:
 
     Attributes:
         frame: index in the source.
-        back: comparisons by how many frames back; only with frames of the same shot.
+        back: by how many frames back, comparisons with frames of its shot of which enough is seen.
+        coverage: share of it that can be compared with the frame before, if its shot has one.
         seam: whether the frame before it, in the same shot, belongs to another unit.
         result: how the result looks.
         source: how the source looks.
@@ -96,6 +97,7 @@ class FrameMetrics:
 
     frame: int
     back: Mapping[int, Comparison]
+    coverage: float | None
     seam: bool
     result: Looks
     source: Looks
@@ -123,7 +125,7 @@ class Metrics:
     @property
     def coverage(self) -> float | None:
         """Mean share of a frame that can be compared with the frame before."""
-        return _mean([frame.back[1].coverage for frame in self.frames if 1 in frame.back])
+        return _mean([frame.coverage for frame in self.frames if frame.coverage is not None])
 
     @property
     def seam_ratio(self) -> float | None:
@@ -219,11 +221,13 @@ def measure(
     measured = []
     for now in frames:
         shot, place = places[now.index]
-        back = {}
+        back, coverage = {}, None
         for before in recent:
             other, earlier = places[before.index]
             if other == shot and place - earlier in GAPS:
                 found = compare(now, before, motion(now, before))
+                if place - earlier == 1:
+                    coverage = found.coverage
                 if found.coverage >= _LEAST_COVERAGE:
                     back[place - earlier] = found
         recent.append(now)
@@ -231,6 +235,7 @@ def measure(
             FrameMetrics(
                 now.index,
                 back,
+                coverage,
                 now.index in seams,
                 looks(now.result),
                 looks(now.content),

@@ -3,6 +3,7 @@
 import json
 import os
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -157,6 +158,24 @@ def test_workers_that_will_not_fit_are_told_with_the_number_that_will(
     (warning,) = estimate(ahead(video_job("farm.workers=2"))).warnings
     assert "2 workers take about 1.0 GB" in warning
     assert "farm.workers=1" in warning
+
+
+@pytest.mark.parametrize(("cards", "each", "here"), [(1, 0.25, 4), (4, 2, 2), (2, "auto", 2)])
+def test_workers_that_share_a_gpu_share_its_memory(
+    video_job, tried, monkeypatch, cards, each, here
+):
+    card = SimpleNamespace(total_memory=1200 * MB)
+    monkeypatch.setattr(module.torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(module.torch.cuda, "device_count", lambda: cards)
+    monkeypatch.setattr(module.torch.cuda, "get_device_properties", lambda _: card)
+    monkeypatch.setattr(module.os, "cpu_count", lambda: 64)
+    found = estimate(
+        ahead(
+            video_job(f"farm.gpus_per_worker={each}", "farm.workers=auto", "input.cuts=[3, 6, 9]")
+        )
+    )
+    assert found.here == here
+    assert ["farm.workers=2" in warning for warning in found.warnings] == [True] * (here > cards)
 
 
 def test_the_dry_run_shows_it_to_people_and_to_programs(video_job, tried, tmp_path):

@@ -53,6 +53,16 @@ def test_most_of_a_frame_is_compared_along_the_true_motion_and_along_the_estimat
         assert 0.8 < measure(frames, [SHOT], (), motion).coverage < 1
 
 
+def test_frames_that_cannot_be_compared_count_among_those_of_which_nothing_was(contents):
+    def motion(now, before):
+        seen = np.float32(now.index == 1)
+        return Motion(np.zeros((54, 96, 2), np.float32), np.full((54, 96), seen))
+
+    metrics = measure(shown(contents, contents), [SHOT], (), motion)
+    assert metrics.coverage == pytest.approx(1 / (len(SHOT) - 1))
+    assert metrics.error() == metrics.frames[1].back[1].error > 0
+
+
 def test_a_picture_that_is_carried_along_the_true_motion_is_calm_and_a_flickering_one_is_not(
     contents,
 ):
