@@ -182,3 +182,11 @@ def test_pictures_that_text_before_the_cut_moves_are_noticed(tmp_path, told, mon
     pixels = (frame.pixels for frame in source.read(source.frames))
     with pytest.raises(OutputError, match=r"read back, its first frame stands at 1\.\d+ s; .* 0 s"):
         write_video(output.path, pixels, output=output, source=source, selected=source.frames)
+
+
+@pytest.mark.parametrize("name", ["in.avi", "in.flv"])
+def test_a_range_that_begins_within_the_first_second_has_its_sound(tmp_path, name):
+    path = numbered_clip(
+        tmp_path / name, 25, *FAST, "-c:a", "mp3", "-ar", "44100", sound="sine=duration=1"
+    )
+    assert carried(open_clip(path, frames="5-15"), "mp4").sounds == 1

@@ -182,7 +182,7 @@ def _sounding(facts: Probe, timeline: Timeline) -> list[int]:
             if not tracks:
                 return []
             numbers = {track.index: number for number, track in enumerate(tracks)}
-            if timeline.begin is not None:
+            if timeline.begin is not None and timeline.begin - 1 > facts.start:
                 container.seek(int((timeline.begin - 1) * av.time_base), any_frame=True)
             for packet in container.demux(tracks):
                 if packet.pts is None or not packet.size:
