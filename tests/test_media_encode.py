@@ -253,6 +253,24 @@ def test_what_a_killed_run_left_is_swept_away(tmp_path, clip):
     assert names == [".other.0123abcd.partial.mp4", "out.mp4"]
 
 
+@pytest.mark.parametrize(("rate", "frames"), [("120", "0-11x2"), ("250", "0-11x3")])
+def test_more_frames_a_second_than_a_gif_shows_are_refused_before_any_work(tmp_path, rate, frames):
+    path = numbered_clip(tmp_path / "in.mp4", 12, rate=rate)
+    out = Output(path=tmp_path / "out.gif", codec="gif")
+    with pytest.raises(OutputError, match=rf"out\.gif: .*input\.frames: {frames} takes fewer"):
+        check_output(out.path, out, open_clip(path))
+    fewer = open_clip(path, frames=frames)
+    check_output(out.path, out, fewer)
+    repaint_nothing(fewer, out.path, codec="gif")
+    check_output(tmp_path / "out.mkv", Output(path=tmp_path / "out.mkv"), open_clip(path))
+
+
+def test_a_gif_shows_a_hundred_frames_a_second(tmp_path):
+    source = open_clip(numbered_clip(tmp_path / "in.mp4", 12, rate="100"))
+    check_output(tmp_path / "out.gif", Output(path=tmp_path / "out.gif", codec="gif"), source)
+    assert repaint_nothing(source, tmp_path / "out.gif", codec="gif").count == 12
+
+
 def test_frames_of_two_sizes_are_refused(tmp_path, clip):
     source = open_clip(clip, frames="0-1")
     out = tmp_path / "out.mp4"

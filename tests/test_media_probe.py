@@ -195,3 +195,20 @@ def test_a_coarse_clock_does_not_change_the_rate():
         assert frame_rate(pts, tick, [exact.limit_denominator(400)]) == (exact, True)
     pts[2500:] += 40
     assert not frame_rate(pts, tick, [exact])[1]
+
+
+@pytest.mark.parametrize("quality", ["0", "20"])
+def test_only_of_old_x264_decoding_444_begins_at_the_files_start(tmp_path, quality):
+    groups = ("-g", "5", "-sc_threshold", "0")
+    options = ("-c:v", "libx264", "-pix_fmt", "yuv444p", "-qp", quality, *groups)
+    path = numbered_clip(tmp_path / "new.mp4", 30, *options)
+    source = open_clip(path)
+    assert len(source.probe.keys) == 6
+    whole = list(source.read(source.frames))
+    for frame in source.read(range(23, 30)):
+        assert (frame.pixels == whole[frame.index].pixels).all()
+    data = path.read_bytes()
+    written = re.search(rb"x264 - core [0-9]+", data)[0]
+    for version, keys in ((b"150", 0), (b"151", 6)):
+        (tmp_path / "old.mp4").write_bytes(data.replace(written, b"x264 - core " + version))
+        assert len(open_clip(tmp_path / "old.mp4").probe.keys) == keys

@@ -2,6 +2,7 @@ import io
 import multiprocessing
 import struct
 import warnings
+import zlib
 
 import cv2
 import imageio.v3 as iio
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image, ImageCms
 from PIL.ExifTags import IFD, Base
+from PIL.PngImagePlugin import PngImageFile
 
 from render.errors import OutputError, SourceError
 from render.media.profiles import SRGB_PROFILE
@@ -90,6 +92,133 @@ def test_clear_parts_become_white_where_a_format_has_no_alpha(tmp_path, form):
 def test_written_pictures_say_that_they_are_srgb(form):
     with Image.open(io.BytesIO(encode_still(picture(), None, form))) as image:
         assert image.info["icc_profile"] == SRGB_PROFILE
+
+
+def odd_exif(tag, kind, value):
+    """An EXIF block of one tag of a type (EXIF 2.3, 4.6.2) that it should not have."""
+    head = b"Exif\0\0" + struct.pack("<2sHIH", b"II", 42, 8, 1)
+    return head + struct.pack("<HHI4sI", tag, kind, len(value) if kind == 2 else 1, value, 0)
+
+
+@pytest.mark.parametrize(
+    "exif",
+    [
+        odd_exif(Base.XResolution, 2, b"72\0\0"),
+        odd_exif(Base.Software, 5, struct.pack("<I", 26)) + struct.pack("<II", 9, 2),
+    ],
+    ids=["text for a resolution", "a fraction for software"],
+)
+def test_a_picture_whose_exif_is_odd_is_read_and_named(tmp_path, caplog, exif):
+    still = read_still(saved(tmp_path / "odd.jpg", Image.fromarray(picture()), exif=exif))
+    assert still.pixels.shape == (40, 60, 3)
+    assert still.exif == b""
+    assert "odd.jpg: its EXIF block cannot be kept" in caplog.text
+
+
+@pytest.mark.parametrize(("kind", "value"), [(3, b"\x09\0\0\0"), (3, b"\0\6\0\0"), (2, b"6\0\0\0")])
+def test_an_orientation_that_is_none_turns_nothing(tmp_path, kind, value):
+    exif = odd_exif(Base.Orientation, kind, value)
+    path = saved(tmp_path / "a.jpg", Image.fromarray(picture()), exif=exif)
+    assert still_size(path) == (60, 40)
+    assert read_still(path).pixels.shape == (40, 60, 3)
+
+
+def test_an_avif_without_a_picture_is_refused_by_name(tmp_path):
+    data = encode_still(picture(), None, "avif").replace(b"pitm", b"free")
+    (tmp_path / "none.avif").write_bytes(data)
+    for read in (read_still, still_size):
+        with pytest.raises(SourceError, match=r"none\.avif: the picture cannot be read"):
+            read(tmp_path / "none.avif")
+
+
+def chunk(name, data):
+    """One chunk of a PNG."""
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def png(rows, depth, colours, *front, behind=b""):
+    """A PNG of packed rows, with chunks in front of the pixels and behind them."""
+    width = len(rows[0]) * 8 // depth // (3 if colours == 2 else 1)
+    head = struct.pack(">IIBBBBB", width, len(rows), depth, colours, 0, 0, 0)
+    pixels = chunk(b"IDAT", zlib.compress(b"".join(b"\0" + row for row in rows)))
+    chunks = (chunk(b"IHDR", head), *front, pixels, behind, chunk(b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+TURNED = Image.Exif()
+TURNED[Base.Orientation] = 6
+XMP = b"XML:com.adobe.xmp\0\0\0\0\0" + b'<x tiff:Orientation="6"/>'
+
+
+@pytest.mark.parametrize(
+    "said", [chunk(b"eXIf", TURNED.tobytes().removeprefix(b"Exif\0\0")), chunk(b"iTXt", XMP)]
+)
+def test_a_png_may_say_its_orientation_before_its_pixels_or_behind(tmp_path, said):
+    rows = [bytes(30)] * 4
+    for name, data in (("a", png(rows, 8, 2, said)), ("b", png(rows, 8, 2, behind=said))):
+        (tmp_path / name).write_bytes(data)
+        assert still_size(tmp_path / name) == (4, 10)
+        assert read_still(tmp_path / name).pixels.shape == (10, 4, 3)
+
+
+def test_the_size_of_a_png_is_read_without_its_pixels(tmp_path, monkeypatch):
+    path = tmp_path / "a.png"
+    path.write_bytes(png([bytes(30)] * 4, 8, 2, behind=chunk(b"tEXt", b"date:create\0today")))
+    monkeypatch.setattr(PngImageFile, "load", lambda _: pytest.fail("decoded"))
+    assert still_size(path) == (10, 4)
+
+
+@pytest.mark.parametrize(("depth", "row", "clear"), [(2, 0b00011011, 1), (4, 0x3F, 3)])
+def test_a_grey_of_few_bits_that_stands_for_clear_is_alpha(tmp_path, depth, row, clear):
+    path = tmp_path / "a.png"
+    path.write_bytes(png([bytes([row])] * 3, depth, 0, chunk(b"tRNS", struct.pack(">H", clear))))
+    levels = [row >> shift & 2**depth - 1 for shift in range(8 - depth, -1, -depth)]
+    still = read_still(path)
+    assert still.pixels[0, :, 0].tolist() == [level * 255 // (2**depth - 1) for level in levels]
+    assert still.alpha[0].tolist() == [0 if level == clear else 255 for level in levels]
+
+
+def test_white_may_be_the_smallest_of_deep_grey_levels(tmp_path):
+    deep = np.full((8, 8, 1), 60000, np.uint16)
+    for zero, level in ((0, round((65535 - 60000) / 257)), (1, round(60000 / 257))):
+        (tmp_path / "a.tif").write_bytes(tiff(deep, t258=16, t262=zero))
+        assert (read_still(tmp_path / "a.tif").pixels == level).all()
+
+
+def test_twelve_bits_are_rounded_to_eight(tmp_path):
+    levels = list(range(0, 4096, 64))
+    bits = "".join(f"{level:012b}" for level in levels)
+    packed = np.frombuffer(int(bits, 2).to_bytes(96, "big"), "<u2").reshape(8, 6, 1)
+    (tmp_path / "a.tif").write_bytes(tiff(packed, t256=8, t258=12, t262=1))
+    still = read_still(tmp_path / "a.tif")
+    assert still.pixels[..., 0].ravel().tolist() == [round(level * 255 / 4095) for level in levels]
+
+
+def avif(primaries, transfer):
+    """An AVIF whose box `colr` has these code points in the place of a profile."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture()).save(buffer, "AVIF")
+    head, found, tail = buffer.getvalue().partition(b"colrnclx")
+    return head + found + struct.pack(">HH", primaries, transfer) + tail[4:]
+
+
+@pytest.mark.parametrize("form", ["png", "avif"])
+def test_hdr_is_refused_and_wide_colours_are_told_of(tmp_path, caplog, form):
+    def make(primaries, transfer):
+        data = avif(primaries, transfer)
+        if form == "png":
+            points = chunk(b"cICP", bytes([primaries, transfer, 0, 1]))
+            data = png([bytes(30)] * 4, 8, 2, points)
+        (tmp_path / f"a.{form}").write_bytes(data)
+        return tmp_path / f"a.{form}"
+
+    for transfer, kind in ((16, "smpte2084"), (18, "arib-std-b67")):
+        with pytest.raises(SourceError, match=rf"a\.{form}: .*HDR \({kind}\); save it as SDR"):
+            read_still(make(9, transfer))
+    read_still(make(1, 13))
+    assert not caplog.records
+    read_still(make(12, 13))
+    assert f"a.{form}: its colours are of smpte432 primaries" in caplog.text
 
 
 def test_the_content_decides_and_not_the_name(tmp_path):

@@ -3,9 +3,10 @@ from fractions import Fraction
 
 import av
 import pytest
-from media_clips import FAST, numbered_clip
+from media_clips import FAST, ffmpeg, numbered_clip
 
 from render.errors import OutputError
+from render.media import streams
 from render.media.encode import check_output, write_video
 from render.media.source import open_source
 from render.media.streams import carry, try_sound
@@ -119,3 +120,73 @@ def test_the_cut_is_given_to_the_microsecond(clip):
     inputs = carried(source, "mp4").inputs
     assert inputs[inputs.index("-ss") + 1] == f"{Fraction(5, 25) * 1_000_000}us"
     assert inputs[inputs.index("-t") + 1] == f"{Fraction(5, 25) * 1_000_000}us"
+
+
+WORDS = """1
+00:00:00,200 --> 00:00:00,600
+gone before
+
+2
+00:00:01,200 --> 00:00:02,000
+on the screen at the cut
+
+3
+00:00:02,100 --> 00:00:02,300
+within
+
+4
+00:00:02,800 --> 00:00:09,000
+on the screen at the end
+"""
+
+
+@pytest.fixture(scope="module", params=["in.mkv", "in.mp4"])
+def told(request, tmp_path_factory):
+    """Four seconds of one group of pictures, with sound and four lines of text."""
+    folder = tmp_path_factory.mktemp("told")
+    heard = numbered_clip(
+        folder / "heard.mkv", 100, *FAST, "-g", "250", "-c:a", "aac", sound="sine=duration=4"
+    )
+    (folder / "words.srt").write_text(WORDS)
+    text = ("-c:s", "mov_text") if request.param.endswith("mp4") else ()
+    ffmpeg("-i", heard, "-i", folder / "words.srt", "-c", "copy", *text, folder / request.param)
+    return folder / request.param
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"), [("out.mkv", "h264"), ("out.mp4", "h264"), ("out.webm", "vp9")]
+)
+def test_subtitles_of_a_range_are_shown_with_the_pictures_they_belong_to(
+    tmp_path, told, name, codec
+):
+    source = open_clip(told, frames="37-74")
+    output = Output(path=tmp_path / name, codec=codec)
+    pixels = (frame.pixels for frame in source.read(source.frames))
+    write_video(output.path, pixels, output=output, source=source, selected=source.frames)
+    with av.open(str(output.path)) as container:
+        first = min(p.pts * p.time_base for p in container.demux(video=0) if p.size)
+        assert abs(first) < 0.05
+        assert abs(container.duration / 1e6 - 38 / 25) < 0.06
+    shown = ffmpeg("-i", output.path, "-f", "srt", "-").decode()
+    assert [line for line in shown.split("\n") if line and not line.isdigit()] == [
+        *("00:00:00,000 --> 00:00:00,520", "on the screen at the cut"),
+        *("00:00:00,620 --> 00:00:00,820", "within"),
+        *("00:00:01,320 --> 00:00:01,520", "on the screen at the end"),
+    ]
+
+
+def test_pictures_that_text_before_the_cut_moves_are_noticed(tmp_path, told, monkeypatch):
+    monkeypatch.setattr(streams, "_within", lambda _: "null")
+    source = open_clip(told, frames="37-74")
+    output = Output(path=tmp_path / "out.webm", codec="vp9")
+    pixels = (frame.pixels for frame in source.read(source.frames))
+    with pytest.raises(OutputError, match=r"read back, its first frame stands at 1\.\d+ s; .* 0 s"):
+        write_video(output.path, pixels, output=output, source=source, selected=source.frames)
+
+
+@pytest.mark.parametrize("name", ["in.avi", "in.flv"])
+def test_a_range_that_begins_within_the_first_second_has_its_sound(tmp_path, name):
+    path = numbered_clip(
+        tmp_path / name, 25, *FAST, "-c:a", "mp3", "-ar", "44100", sound="sine=duration=1"
+    )
+    assert carried(open_clip(path, frames="5-15"), "mp4").sounds == 1

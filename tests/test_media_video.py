@@ -1,6 +1,7 @@
 from contextlib import closing
 from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 from media_clips import FAST, ffmpeg, hurt_clip, number_of, numbered_clip
@@ -73,6 +74,23 @@ def test_a_recording_that_starts_between_key_frames_has_the_frames_that_decode(t
     numbers = [number_of(frame.pixels) for frame in source.read(source.frames)]
     assert 0 < len(numbers) < COUNT
     assert numbers == list(range(COUNT - len(numbers), COUNT))
+
+
+@pytest.mark.parametrize("name", ["cut.ts", "cut.hevc.ts"])
+def test_what_a_recording_lacks_before_its_first_frame_is_no_damage(tmp_path, caplog, name):
+    h265 = ("-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "keyint=20:log-level=none")
+    options = h265 if "hevc" in name else (*FAST, "-bf", "3", "-g", "20")
+    whole = numbered_clip(tmp_path / "whole.ts", 80, *options)
+    data = whole.read_bytes()
+    with av.open(str(whole)) as container:
+        places = [p.pos for p in container.demux(video=0) if p.size]
+    (tmp_path / name).write_bytes(data[places[7] // 188 * 188 :])
+    source = open_clip(tmp_path / name)
+    assert len(source.frames) == 60
+    for frames in (source.frames, range(30, 33), range(50, 60)):
+        numbers = [number_of(frame.pixels) for frame in source.read(frames)]
+        assert numbers == [20 + index for index in frames]
+    assert caplog.messages == []
 
 
 def test_strides_skip_frames(clip):

@@ -27,6 +27,8 @@ _MUXERS = {
 }
 LONGEST_FRAME = {"gif": Fraction(2**16 - 1, 100), "webp": Fraction(2**24 - 1, 1000)}
 """Seconds that these containers show a frame at most."""
+SHORTEST_FRAME = {"gif": Fraction(1, 100)}
+"""Seconds that they show one at least; frames have their places in multiples of it."""
 
 
 @dataclass(frozen=True)

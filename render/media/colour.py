@@ -20,8 +20,8 @@ _MATRICES = {
     9: "2020_ncl",
     10: "2020_cl",
 }
-_WIDE_PRIMARIES = {9: "2020", 11: "smpte431", 12: "smpte432"}
-_HDR_TRANSFERS = {16: "smpte2084", 18: "arib-std-b67"}
+WIDE_PRIMARIES = {9: "2020", 11: "smpte431", 12: "smpte432"}
+HDR_TRANSFERS = {16: "smpte2084", 18: "arib-std-b67"}
 _FULL_RANGE = 2
 _HD_HEIGHT = 720
 _SOME = 64  # pixels; any number that 4 divides
@@ -65,8 +65,8 @@ def read_colour(frame: VideoFrame) -> Colour:
         kind=kind,
         matrix=_MATRICES.get(int(frame.colorspace), custom),
         full=int(frame.color_range) == _FULL_RANGE or name.startswith("yuvj"),
-        wide=_WIDE_PRIMARIES.get(int(frame.color_primaries)),
-        hdr=_HDR_TRANSFERS.get(int(frame.color_trc)),
+        wide=WIDE_PRIMARIES.get(int(frame.color_primaries)),
+        hdr=HDR_TRANSFERS.get(int(frame.color_trc)),
         spread=f"yuv444p{f'{bits}le' if bits > 8 else ''}" if odd else None,
     )
 

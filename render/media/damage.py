@@ -15,7 +15,7 @@ _AHEAD = 100
 
 
 @lru_cache(maxsize=256)
-def damaged(track: Track, key: int | None, tick: int) -> tuple[int, ...]:
+def damaged(track: Track, keys: tuple[int, ...], tick: int) -> tuple[int, ...]:
     """Timestamps of frames around `tick` of which the decoder cannot make whole pictures.
 
     ffmpeg's program complains of damage without saying where, conceals it if it can, and decodes ahead
@@ -23,7 +23,8 @@ def damaged(track: Track, key: int | None, tick: int) -> tuple[int, ...]:
 
     Args:
         track: the stream.
-        key: timestamp of the key frame to begin at; `None`: the file's start.
+        keys: timestamps of the last two key frames before that; none: the file is decoded from its
+            start. A seek to the one may land behind it, and then finds the other.
         tick: timestamp of the frame that came next when the complaint was heard.
     """
     found = []
@@ -36,13 +37,16 @@ def damaged(track: Track, key: int | None, tick: int) -> tuple[int, ...]:
         assert isinstance(stream, av.VideoStream)
         stream.thread_type = "NONE"
         stream.codec_context.options = {"err_detect": "explode"}
-        if key is not None:
-            container.seek(key, stream=stream)
+        if keys:
+            container.seek(keys[0], stream=stream)
+        begun = not keys
         for packet in container.demux(stream):
+            begun |= packet.is_keyframe
             try:
-                packet.decode()
+                if begun:
+                    packet.decode()
             except av.error.FFmpegError:
-                if packet.pts is not None:
+                if packet.pts is not None and not (keys and packet.pts < keys[-1]):
                     found.append(packet.pts)
             left -= packet.pts is not None and packet.pts > tick
             if not left:

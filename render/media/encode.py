@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from fractions import Fraction
+from itertools import pairwise
+from math import ceil, floor
 from pathlib import Path
 
 from render.errors import OutputError
-from render.media.codecs import muxer, refuse_misfit
+from render.media.codecs import SHORTEST_FRAME, muxer, refuse_misfit
 from render.media.folder import write_folder
 from render.media.sequence import SequenceSource
 from render.media.streams import Carried, carry, try_sound
-from render.media.timeline import constant_timeline, source_timeline
+from render.media.timeline import Timeline, constant_timeline, source_timeline
 from render.media.video import VideoSource
 from render.media.writer import write_file
 from render.pixels import Pixels
@@ -30,8 +33,8 @@ def check_output(
         What is not carried over as it is, one sentence each.
 
     Raises:
-        OutputError: the file name, codec, quality and sound do not go together, it is the input, or
-            what is there cannot be replaced.
+        OutputError: the file name, codec, quality and sound do not go together, the frames are too many
+            a second for the file, it is the input, or what is there cannot be replaced.
     """
     given = source.given if isinstance(source, VideoSource) else source.pictures.root
     both = isinstance(path, Path) and isinstance(given, Path) and path.exists()
@@ -47,6 +50,8 @@ def check_output(
     elif isinstance(path, Path) and path.is_dir():
         raise OutputError(f"{path} is a folder, not a video; add the name of a file to output.path")
     refuse_misfit(output, path)
+    if output.codec != "frames":
+        _refuse_haste(path, source)
     carried = _carried(path, output, source, source.frames)
     if isinstance(source, VideoSource):
         try_sound(source.probe, carried, path)
@@ -80,12 +85,12 @@ def write_video(
     Raises:
         OutputError: the file cannot be written, or is not what was asked for.
     """
-    if isinstance(source, VideoSource):
-        timeline = source_timeline(source.probe, selected)
-        full = (source.probe.width, source.probe.height)
-    else:
-        timeline = constant_timeline(source.rate, selected)
-        full = source.full
+    timeline = _timeline(source, selected)
+    full = (
+        (source.probe.width, source.probe.height)
+        if isinstance(source, VideoSource)
+        else source.full
+    )
     enlarged = full if output.enlarge else None
     if output.codec == "frames":
         return write_folder(path, frames, output, selected, enlarged)
@@ -98,11 +103,39 @@ def write_video(
     return count
 
 
+def _timeline(source: VideoSource | SequenceSource, selected: range) -> Timeline:
+    if isinstance(source, VideoSource):
+        return source_timeline(source.probe, selected)
+    return constant_timeline(source.rate, selected)
+
+
+def _refuse_haste(path: AnyPath, source: VideoSource | SequenceSource) -> None:
+    """Refuse frames of which several would have one place in time.
+
+    Raises:
+        OutputError: the container has too coarse a clock for them.
+    """
+    shortest = SHORTEST_FRAME.get(muxer(path))
+    if shortest is None:
+        return
+    frames, timeline = source.frames, _timeline(source, source.frames)
+    places = [floor(ticks * timeline.tick / shortest + Fraction(1, 2)) for ticks in timeline.ticks]
+    if len(set(places)) == len(places):
+        return
+    gap = min(after - before for before, after in pairwise(timeline.ticks)) * timeline.tick
+    stride = frames.step * ceil(shortest / gap)
+    raise OutputError(
+        f"{path}: some of the frames are shown for {float(gap):g} s only; {path.suffix} shows none "
+        f"shorter than {float(shortest):g} s. input.frames: {frames[0]}-{frames[-1]}x{stride} takes "
+        "fewer, or name the output .mp4, .mkv or .webp"
+    )
+
+
 def _carried(
     path: AnyPath, output: Output, source: VideoSource | SequenceSource, selected: range
 ) -> Carried:
     if not isinstance(source, VideoSource):
         return Carried()
     container = "frames" if output.codec == "frames" else muxer(path)
-    timeline = source_timeline(source.probe, selected)
+    timeline = _timeline(source, selected)
     return carry(source.probe, timeline, container, sound=output.audio == "copy")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from av.stream import Stream
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
+
+_X264 = re.compile(rb"x264 - core ([0-9]+)")
+_MENDED = 151
+"""The version from which x264 writes 4:4:4 as it should; see `_seekable`."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,7 @@ def probe(path: Path, chosen: int | None = None) -> Probe:
             track = Track(path, stream.index, _tick(stream))
             times = timestamps(track, stream)
             pts, keys = times.frames, times.keys
-            if not _seekable(stream, first):
+            if not _seekable(track, stream, first):
                 keys = keys[:0]
             guesses = [rate for rate in (stream.guessed_rate, stream.average_rate) if rate]
             rate, constant = frame_rate(pts, track.time_base, guesses)
@@ -158,13 +163,18 @@ def _first_frame(container: InputContainer, stream: VideoStream, path: Path) -> 
     raise SourceError(f"{path}: no frame of the video can be decoded; the file may be cut off")
 
 
-def _seekable(stream: VideoStream, frame: VideoFrame) -> bool:
+def _seekable(track: Track, stream: VideoStream, frame: VideoFrame) -> bool:
     """Whether the decoder can start in the middle.
 
     Old x264 wrote 4:4:4 with a fault that decoders undo only if they saw the encoder's version,
     which stands in the very first packet.
     """
-    return not (stream.codec_context.name == "h264" and frame.format.name.startswith("yuv444"))
+    if stream.codec_context.name != "h264" or not frame.format.name.startswith("yuv444"):
+        return True
+    with av.open(str(track.path.absolute()), options=dict(GUARD)) as container:
+        first = next(container.demux(container.streams[track.stream]))
+        said = _X264.search(bytes(first))
+    return said is None or int(said[1]) >= _MENDED
 
 
 def _size(stream: VideoStream, frame: VideoFrame, turn: str) -> tuple[int, int]:

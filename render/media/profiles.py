@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import logging
+import struct
 from io import BytesIO
+from typing import BinaryIO
 
-import numpy as np
 from PIL import Image, ImageCms
+
+from render.media.colour import HDR_TRANSFERS, WIDE_PRIMARIES
+from render.media.depth import read_from
+from render.media.metadata import png_chunks
 
 log = logging.getLogger(__name__)
 
 _DATE = slice(24, 36)
+_CICP = 4  # bytes
+_NCLX = 4  # bytes of the primaries and the transfer
 
 
 def _srgb_profile() -> bytes:
@@ -24,18 +31,52 @@ SRGB_PROFILE = _srgb_profile()
 """ICC profile that written pictures carry."""
 
 
+def check_colour(image: Image.Image, file: BinaryIO, name: str) -> None:
+    """Refuse HDR, and warn of wide colours, that code points say and no profile; they are not converted.
+
+    Args:
+        image: as Pillow opened it.
+        file: that it is in.
+        name: for messages.
+
+    Raises:
+        ValueError: its levels are PQ or HLG.
+    """
+    if image.info.get("icc_profile"):
+        return
+    primaries, transfer = _code_points(image, file)
+    if transfer in HDR_TRANSFERS:
+        raise ValueError(f"HDR ({HDR_TRANSFERS[transfer]}); save it as SDR first, best as sRGB")
+    if primaries in WIDE_PRIMARIES:
+        log.warning(
+            "%s: its colours are of %s primaries, which are converted only by an ICC profile; taken "
+            "as sRGB",
+            *(name, WIDE_PRIMARIES[primaries]),
+        )
+
+
+def _code_points(image: Image.Image, file: BinaryIO) -> tuple[int, int]:
+    """Primaries and transfer of a PNG or an AVIF by ITU-T H.273, each 0 if it does not say."""
+    if image.format == "PNG":
+        said = next((data for name, data in png_chunks(file) if name == b"cICP"), b"")
+        return (said[0], said[1]) if len(said) >= _CICP else (0, 0)
+    if image.format == "AVIF":
+        # Encoders write the picture's own box first; others are of what goes with it.
+        said = read_from(file, 0).partition(b"colrnclx")[2][:_NCLX]
+        if len(said) == _NCLX:
+            primaries, transfer = struct.unpack(">HH", said)
+            return primaries, transfer
+    return 0, 0
+
+
 def to_srgb(image: Image.Image, profile: bytes | None, name: str) -> Image.Image:
     """The picture as `RGB`, or `RGBA` if it has alpha, in sRGB.
 
     Args:
-        image: any mode that Pillow opens, its transparency in `image.info`.
+        image: any mode of 8 bits that Pillow opens, its transparency in `image.info`.
         profile: its ICC profile; `None`: it is sRGB.
         name: for messages.
-
-    Raises:
-        ValueError: not all of its numbers are finite.
     """
-    image = _eight_bits(image)
     alpha = None
     if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
         image = image.convert("RGBA")
@@ -48,28 +89,6 @@ def to_srgb(image: Image.Image, profile: bytes | None, name: str) -> Image.Image
     image = image.convert("RGB")
     if alpha is not None:
         image.putalpha(alpha)
-    return image
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Deep grey levels rounded to 8 bits: 16-bit ones by 257, floats from 0 to 1 by 255.
-
-    With alpha if one of the 16-bit levels stands for what is clear.
-    """
-    if image.mode.startswith("I"):
-        deep = np.clip(np.asarray(image).astype(np.int64), 0, 65535)
-        grey = Image.fromarray(((deep + 128) // 257).astype(np.uint8))
-        clear = image.info.get("transparency")
-        if clear is None:
-            return grey
-        solid = Image.fromarray(np.where(deep == clear, 0, 255).astype(np.uint8))
-        return Image.merge("LA", (grey, solid))
-    if image.mode == "F":
-        level = np.asarray(image, dtype=np.float64)
-        broken = level.size - np.count_nonzero(np.isfinite(level))
-        if broken:
-            raise ValueError(f"{broken} of its {level.size} pixels are no finite numbers")
-        return Image.fromarray((np.clip(level, 0, 1) * 255 + 0.5).astype(np.uint8))
     return image
 
 

@@ -11,19 +11,18 @@ from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import Any, BinaryIO
 
-import cv2
 import imageio.v3 as iio
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
-from PIL.ExifTags import Base as ExifTag
 from PIL.PngImagePlugin import PngInfo
 
 from render import storage
 from render.errors import OutputError, SourceError
+from render.media.depth import eight_bits
 from render.media.frames import rendered_size
-from render.media.metadata import kept_exif
-from render.media.profiles import SRGB_PROFILE, to_srgb
+from render.media.metadata import kept_exif, orientation
+from render.media.profiles import SRGB_PROFILE, check_colour, to_srgb
 from render.pixels import Pixels
 from render.spec.url import AnyPath, Url
 
@@ -51,7 +50,6 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 """What turns a picture upright, by its EXIF orientation; from 5 on, sides change places."""
-_PNG_DEPTH = 24  # place of the bit depth in the header
 _MOST_JPEG_EXIF = 65533  # bytes, with the header: a marker says its length in 16 bits
 _FAST_PNG = {"compress_level": 1, "compress_type": 3}  # run lengths: half the time, 2 % larger
 
@@ -84,15 +82,16 @@ def read_still(place: AnyPath, data: bytes | None = None) -> Still:
         SourceError: missing, no picture, cut off, or over Pillow's limit of pixels.
     """
     with _opened(place, data) as (opened, file):
-        orientation = _orientation(opened)
-        image = to_srgb(_deep(opened, file) or opened, opened.info.get("icc_profile"), place.name)
-        if orientation in _TURNS:
-            image = image.transpose(_TURNS[orientation])
+        turn = orientation(opened, file)
+        check_colour(opened, file, place.name)
+        image = to_srgb(eight_bits(opened, file), opened.info.get("icc_profile"), place.name)
+        if turn in _TURNS:
+            image = image.transpose(_TURNS[turn])
         whole = np.asarray(image)
         return Still(
             pixels=np.ascontiguousarray(whole[..., :3]),
             alpha=np.ascontiguousarray(whole[..., 3]) if image.mode == "RGBA" else None,
-            exif=kept_exif(opened),
+            exif=kept_exif(opened, place.name),
             format=FORMATS[opened.format or ""],
         )
 
@@ -103,9 +102,9 @@ def still_size(place: AnyPath) -> tuple[int, int]:
     Raises:
         SourceError: as `read_still`, but a cut-off file may pass.
     """
-    with _opened(place) as (image, _):
+    with _opened(place) as (image, file):
         width, height = image.size
-        return (height, width) if _orientation(image) >= 5 else (width, height)
+        return (height, width) if orientation(image, file) >= 5 else (width, height)
 
 
 def still_format(place: AnyPath) -> str:
@@ -238,7 +237,8 @@ def _opened(place: AnyPath, data: bytes | None = None) -> Iterator[tuple[Image.I
         raise SourceError(
             f"{place}: not a picture that can be read (PNG, JPEG, WebP, TIFF, AVIF and BMP can)"
         ) from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except (OSError, SyntaxError, ValueError, EOFError, RuntimeError) as error:
+        # Each format has its own way to say that a file is damaged; AVIF has the last.
         raise SourceError(f"{place}: the picture cannot be read: {error}") from error
 
 
@@ -258,42 +258,3 @@ def _open(place: AnyPath, data: bytes | None) -> BinaryIO:
         raise SourceError(f"{place}: the file is empty (0 bytes)")
     file.seek(0)
     return file
-
-
-def _orientation(image: Image.Image) -> int:
-    """How a picture must still be turned, by EXIF: Pillow and OpenCV turn a TIFF themselves."""
-    return 1 if image.format == "TIFF" else image.getexif().get(ExifTag.Orientation, 1)
-
-
-def _deep(image: Image.Image, file: BinaryIO) -> Image.Image | None:
-    """A 16-bit colour picture rounded to 8 bits, where Pillow would cut the low bits off.
-
-    Raises:
-        ValueError: a TIFF whose channels lie one after the other, which both would mix up.
-    """
-    bits, tags = 8, getattr(image, "tag_v2", {})
-    if image.format == "PNG":
-        bits = _from(file, _PNG_DEPTH, 1)[0]
-    elif tags:
-        bits = max(tags.get(ExifTag.BitsPerSample, (8,)))
-    if bits != 16 or image.mode not in ("RGB", "RGBA"):
-        return None
-    if tags.get(ExifTag.PlanarConfiguration) == 2:
-        raise ValueError(
-            "its 16-bit channels are stored one after the other; save them interleaved"
-        )
-    if tags.get(ExifTag.ExtraSamples) == (1,):  # alpha multiplied in, which Pillow alone takes out
-        return None
-    whole = iio.imread(_from(file, 0), index=0, plugin="opencv", flags=cv2.IMREAD_UNCHANGED)
-    if whole.dtype != np.uint16:
-        return None
-    return Image.fromarray(((whole.astype(np.uint32) + 128) // 257).astype(np.uint8))
-
-
-def _from(file: BinaryIO, position: int, length: int = -1) -> bytes:
-    """Bytes of a file, which stays where Pillow left it."""
-    before = file.tell()
-    file.seek(position)
-    data = file.read(length)
-    file.seek(before)
-    return data

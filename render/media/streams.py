@@ -32,6 +32,8 @@ _TEXT = {"subrip", "ass", "mov_text", "webvtt", "text"}
 _IN_MATROSKA = {"subrip", "ass", "webvtt", "text", "dvd_subtitle", "dvb_subtitle",
                 "hdmv_pgs_subtitle", "hdmv_text_subtitle", "arib_caption"}  # fmt: skip
 _TEXT_IN = {"mp4": "mov_text", "mov": "mov_text", "webm": "webvtt"}
+_LEAD = Fraction(30)
+"""Seconds before the cut from which subtitles are read: what is on the screen there began earlier."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,8 @@ class Carried:
     """What an output takes over from its source beside the pictures.
 
     Attributes:
-        inputs: ffmpeg's arguments that open the source as input 1; empty if nothing comes along.
+        inputs: ffmpeg's arguments that open the source as input 1, and once more for subtitles that are
+            cut; empty if nothing comes along.
         arguments: ffmpeg's output options.
         sound: those of them that are for the sound.
         sounds: number of audio tracks that the output must have.
@@ -87,25 +90,22 @@ def carry(facts: Probe, timeline: Timeline, container: str, *, sound: bool) -> C
         silent = sorted(set(range(len(facts.audio))) - set(heard))
         notes += [f"sound track {track}: nothing in it at these frames" for track in silent]
     for_sound = tuple(arguments)
-    kept = 0
-    for n, codec in enumerate(facts.subtitles):
-        form = _subtitle_form(codec, container)
-        if form is None:
-            notes.append(f"subtitle track {n}: {codec} does not go into {container}; left out")
-            continue
-        arguments += ["-map", f"1:s:{n}", f"-c:s:{kept}", form]
-        kept += 1
+    length = _length(facts, timeline)
+    inputs = _cut_of_source(facts, timeline)
+    words, more = _subtitles(facts, timeline, container)
+    arguments += words
+    notes += more
+    if words and timeline.begin is not None:
+        inputs += _cut_of_source(facts, timeline, min(_LEAD, timeline.begin - facts.start))
     if container == "matroska":
         arguments += ["-map", "1:t?", "-c:t", "copy"]  # fonts of the subtitles
     arguments += ["-map_metadata", "1", "-map_chapters", "1"]
-    length = _length(facts, timeline)
     if length is not None:
         # The cut of the input alone leaves in the chapters, and the text that is converted, behind it.
         arguments += ["-t", _microseconds(length)]
     if timeline.begin is not None:
         # Else copied sound keeps what lies before the cut, and shifts the picture to hold it.
-        arguments += ["-copypriorss", "0"]
-    inputs = _cut_of_source(facts, timeline)
+        arguments += ["-copypriorss:a", "0"]
     return Carried(inputs, tuple(arguments), for_sound, len(heard), tuple(notes))
 
 
@@ -130,6 +130,37 @@ def try_sound(facts: Probe, carried: Carried, path: AnyPath) -> None:
             )
 
 
+def _subtitles(facts: Probe, timeline: Timeline, container: str) -> tuple[list[str], list[str]]:
+    """Output options for the subtitles, none if none comes along, and what is left out."""
+    arguments: list[str] = []
+    notes = []
+    source, kept = "1" if timeline.begin is None else "2", 0
+    for n, codec in enumerate(facts.subtitles):
+        form = _subtitle_form(codec, container)
+        if form is None:
+            notes.append(f"subtitle track {n}: {codec} does not go into {container}; left out")
+            continue
+        arguments += ["-map", f"{source}:s:{n}", f"-c:s:{kept}", form]
+        kept += 1
+    if kept:
+        arguments += ["-bsf:s", _within(_length(facts, timeline))]
+    return arguments, notes
+
+
+def _within(length: Fraction | None) -> str:
+    """Filters that keep subtitles between 0 and `length`, if it is given.
+
+    Times below 0 would have the muxer move pictures and sound as well.
+    """
+    end = "PTS+DURATION"
+    if length is not None:
+        end = f"min({end},{length.numerator}/{length.denominator}/TB)"
+    return (
+        "noise=drop='lt(pts,0)*lte(pts+duration,0)',"
+        f"setts=ts='max(TS,0)':duration='max({end}-max(PTS,0),0)'"
+    )
+
+
 def _subtitle_form(codec: str, container: str) -> str | None:
     """Codec to write a subtitle track with; `None` if the container cannot hold it."""
     if container == "matroska":
@@ -151,7 +182,7 @@ def _sounding(facts: Probe, timeline: Timeline) -> list[int]:
             if not tracks:
                 return []
             numbers = {track.index: number for number, track in enumerate(tracks)}
-            if timeline.begin is not None:
+            if timeline.begin is not None and timeline.begin - 1 > facts.start:
                 container.seek(int((timeline.begin - 1) * av.time_base), any_frame=True)
             for packet in container.demux(tracks):
                 if packet.pts is None or not packet.size:
@@ -170,12 +201,15 @@ def _sounding(facts: Probe, timeline: Timeline) -> list[int]:
     return sorted(found)
 
 
-def _cut_of_source(facts: Probe, timeline: Timeline) -> tuple[str, ...]:
-    """Input arguments that open the source from the timeline's begin to its end."""
+def _cut_of_source(
+    facts: Probe, timeline: Timeline, lead: Fraction = Fraction(0)
+) -> tuple[str, ...]:
+    """Input arguments that open the source from `lead` before the timeline's begin to its end."""
     cut = []
     length = _length(facts, timeline)
     if timeline.begin is not None:
-        cut += ["-ss", _microseconds(timeline.begin - facts.start)]
+        start = timeline.begin - facts.start - lead
+        cut += ["-itsoffset", _microseconds(-lead), "-ss", _microseconds(start)]
     if length is not None:
         cut += ["-t", _microseconds(length)]
     return tuple(guarded_input(facts.track.path, *cut))

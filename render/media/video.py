@@ -27,6 +27,9 @@ from render.spec.url import AnyPath
 
 log = logging.getLogger(__name__)
 
+_KEYS = 2
+"""Key frames before a complaint that are enough to find what it is about."""
+
 
 @dataclass(frozen=True)
 class VideoSource:
@@ -122,8 +125,8 @@ class VideoSource:
         if index is None:
             return
         facts = self.probe
-        complaints = _Complaints(self)
         first = int(facts.pts[index])
+        complaints = _Complaints(self, first)
         with closing(decode(facts.track, facts.keys, first, filters, size, complaints)) as decoded:
             for tick, pixels in decoded:
                 if tick < facts.pts[index]:
@@ -148,9 +151,10 @@ class _Complaints:
         last: what it said last.
     """
 
-    def __init__(self, source: VideoSource) -> None:
+    def __init__(self, source: VideoSource, first: int) -> None:
         self.last = "it does not say how"
         self._source = source
+        self._first = first
         self._told: set[int] = set()
 
     def __call__(self, tick: int | None, words: str) -> None:
@@ -158,8 +162,16 @@ class _Complaints:
         self.last = words
         facts = self._source.probe
         at = int(facts.pts[-1]) if tick is None else tick
-        before = facts.keys[facts.keys <= at]
-        found = damaged(facts.track, int(before[-1]) if len(before) else None, at)
+        before = facts.keys[facts.keys <= at][-_KEYS:]
+        keys = tuple(int(key) for key in before) if len(before) == _KEYS else ()
+        start = int(facts.pts[0])
+        found = [one for one in damaged(facts.track, keys, at) if one >= start]
+        if (
+            not found
+            and tick == self._first
+            and any(one < start for one in damaged(facts.track, (), start))
+        ):
+            return  # of what a recording that begins between key frames lacks before its first frame
         near = "" if found else ", or one soon after it,"
         for one in set(found or [at]) - self._told:
             name = self._source.name(int(np.searchsorted(facts.pts, one)))

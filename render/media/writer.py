@@ -22,6 +22,9 @@ from render.media.webp import end_webp, read_back_webp
 from render.pixels import Pixels
 from render.spec.media import Output
 
+_PRIMING = Fraction(1, 2)
+"""Seconds; coded sound begins before it is heard, and moves the pictures by less than this."""
+
 
 def write_file(
     path: Path,
@@ -79,7 +82,7 @@ def write_file(
                 end_webp(temporary, timeline)
             read_back_webp(temporary, path, timeline)
         else:
-            _read_back(temporary, path, timeline, carried.sounds)
+            _read_back(temporary, path, timeline, carried)
         _sync(temporary)
         temporary.replace(path)
         _sync(path.parent)
@@ -148,7 +151,7 @@ def _even(pixels: Pixels) -> Pixels:
     return np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
 
 
-def _read_back(temporary: Path, path: Path, timeline: Timeline, sounds: int) -> None:
+def _read_back(temporary: Path, path: Path, timeline: Timeline, carried: Carried) -> None:
     """Compare the finished file with what it should hold."""
     with av.open(str(temporary)) as container:
         stream = container.streams.video[0]
@@ -162,10 +165,15 @@ def _read_back(temporary: Path, path: Path, timeline: Timeline, sounds: int) -> 
         tracks = len(container.streams.audio)
         found = len(times)
         wrong = _misplaced(times, timeline, tick)
-    if found != len(timeline.ticks) or tracks != sounds:
+    if found != len(timeline.ticks) or tracks != carried.sounds:
         raise OutputError(
             f"{path}: read back, it holds {found} frames and {tracks} sound tracks; "
-            f"there should be {len(timeline.ticks)} and {sounds}"
+            f"there should be {len(timeline.ticks)} and {carried.sounds}"
+        )
+    if carried.inputs and abs(times[0] - timeline.offset) > _PRIMING:
+        raise OutputError(
+            f"{path}: read back, its first frame stands at {float(times[0]):g} s; it should stand at "
+            f"{float(timeline.offset):g} s"
         )
     if wrong is not None:
         raise OutputError(f"{path}: read back, frame {wrong} is not where it belongs in time")
