@@ -19,7 +19,7 @@ from typing import Any
 from fsspec import AbstractFileSystem
 
 from render.errors import OutputError, SourceError
-from render.files import write_atomically
+from render.files import is_inside, write_atomically
 from render.remote import RefusedError, asked, inside, patiently
 from render.spec.url import AnyPath, Url
 
@@ -103,6 +103,9 @@ def listed(folder: Url, *, deep: bool = True) -> Iterator[Entry]:
         folder: what the names are relative to.
         deep: also those of its folders.
 
+    Left aside are names that no file below a folder on a disk can have, such as `../a` and `/a`: there
+    they would lead elsewhere. Some programs put one that ends with `/` in the place of a folder.
+
     Raises:
         SourceError: it cannot be listed. A folder that is not there is one without files.
     """
@@ -110,8 +113,8 @@ def listed(folder: Url, *, deep: bool = True) -> Iterator[Entry]:
     prefix = f"{folder.key}/" if folder.key else ""
     for found in pages(folder, prefix, deep):
         for key, length, stamp in found:
-            if not key.endswith("/"):  # what some programs put in the place of a folder
-                yield Entry(key.removeprefix(prefix), length, stamp)
+            if is_inside(name := key.removeprefix(prefix)):
+                yield Entry(name, length, stamp)
 
 
 def fetch(place: Url, path: Path) -> None:

@@ -51,6 +51,15 @@ def stored(place):
     return {entry.name: entry.size for entry in storage.listed(place)}
 
 
+@pytest.mark.parametrize("name", ["/{}/file.txt", "../file.txt", "frames/../../../file.txt"])
+def test_nothing_in_the_image_gets_out_of_the_folder(film, bucket, tmp_path, name):
+    storage.write(bucket / "out/film.render" / name.format(tmp_path), b"evil")
+    storage.write(bucket / "out/film.render/note.txt", b"good")
+    with open_store(film()) as store:
+        assert (store.folder / "note.txt").read_bytes() == b"good"
+    assert not list(tmp_path.rglob("file.txt"))
+
+
 def stop_after(frame):
     def stop(event):
         if isinstance(event, FrameDone) and event.frame == frame:

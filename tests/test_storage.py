@@ -63,6 +63,14 @@ def test_a_folder_is_listed_page_by_page(bucket, monkeypatch, object_storage):
     assert list(storage.listed(bucket / "nothing")) == []
 
 
+@pytest.mark.parametrize("folder", ["s3", "memory"], indirect=True)
+def test_names_that_would_lead_elsewhere_on_a_disk_are_left_aside(folder):
+    names = ["../up.png", "/etc/x.png", "a/../../b.png", "s3://b/c.png", "a//b.png", "./d.png"]
+    for name in [*names, "a/b.png", "..c.png"]:
+        storage.write(folder / name, b"")
+    assert [entry.name for entry in storage.listed(folder)] == ["..c.png", "a/b.png"]
+
+
 def test_a_stamp_changes_with_the_content(bucket):
     place = bucket / "a.png"
     stamps = []
