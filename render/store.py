@@ -30,9 +30,10 @@ from render.spec.media import VideoInput
 from render.spec.stages import stage_count
 from render.spec.url import AnyPath
 
-_NO_LINKS = ("lock", "ledger", "ledger/frames.jsonl", "frames", "stages", "pictures")
 LIST, PREVIEWS = "pictures", "preview"
 """Folders that hold the list of a job's pictures, and what `render preview` painted."""
+_ADDED_TO = ("lock", "ledger/frames.jsonl", "log.jsonl")
+_NO_LINKS = (*_ADDED_TO, "ledger", "frames", "stages", LIST, PREVIEWS)
 
 
 def store_folder(job: Job) -> Path:
