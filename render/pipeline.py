@@ -176,10 +176,11 @@ def run(
                 with connected(job.farm), nullcontext(pool) if pool else Pool() as workers:
                     driver.run(workers, measured(watch, job.output.path.name))
             if not driver.failed:
-                count = plan.total
-                if not isinstance(source, ImageSource):
-                    count = finish_video(job, plan, source, store)
-                on_event(OutputWritten(job.output.path, count))
+                count = (
+                    plan.total
+                    if isinstance(source, ImageSource)
+                    else finish_video(job, plan, source, store)
+                )
                 store.drop_stages()
         except BaseException as error:
             status, why = _cut_short(error)
@@ -189,6 +190,8 @@ def run(
         result = summary("incomplete" if driver.failed else "finished")
         store.notes.write_summary(result.to_data())
         page.finish()
+        if not driver.failed:
+            on_event(OutputWritten(job.output.path, count))
         return result
 
 

@@ -331,12 +331,14 @@ def test_numbered_frames_that_are_gone_are_written_again(tmp_path, make_data):
     assert read_still(first).pixels.shape == (64, 96, 3)
     assert psnr(read_still(first).pixels, pictures((96, 64))[0]) > 25
     whole = first.read_bytes()
-    events = []
+    page, seen = store_folder(job) / "report.html", []
     for damage in (first.unlink, lambda: first.write_bytes(b"x")):
         damage()
-        assert run(job, on_event=events.append).status == "finished"
+        told = run(job, on_event=lambda e: seen.append((e, page.exists() and page.read_text())))
+        assert told.status == "finished"
         assert first.read_bytes() == whole
-    assert events[-1] == OutputWritten(job.output.path, COUNT)
+    assert seen[-1][0] == OutputWritten(job.output.path, COUNT)
+    assert 'http-equiv="refresh"' not in seen[-1][1]  # whoever is told finds the final report
 
 
 def test_pictures_have_the_format_that_their_name_says_and_the_size_that_is_asked_for(

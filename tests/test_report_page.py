@@ -185,9 +185,25 @@ def test_a_ledger_that_names_files_elsewhere_shows_none_of_them(output, tmp_path
 
 
 def test_a_report_that_cannot_be_made_is_no_reason_to_end_a_run(output, caplog):
+    LiveReport(output / ".render", None).update()
     (output / f"1{HOSTILE}").write_bytes(b"torn")
     LiveReport(output / ".render", None).finish()
     assert "the report cannot be written" in caplog.text
+    assert not (output / ".render/report.html").exists()
+
+
+def test_names_in_no_encoding_are_shown_as_their_bytes(images_job, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    Image.fromarray(smooth_noise(32, 32, 1)).save(folder / "caf\udce9.png")
+    job = images_job(folder)
+    with Store(job) as store:
+        prepared = prepare(job)
+        store.keep_plan(plan_units(job, prepared.source, prepared.fingerprints()))
+        png = (folder / "caf\udce9.png").read_bytes()
+        (job.output.path / "caf\udce9.png").write_bytes(png)
+        store.record([Record(0, "caf\udce9.png", hashlib.sha256(png).hexdigest(), {})])
+    assert r"caf\udce9.png" in write_report(job.output.path).read_text()
 
 
 def test_a_folder_without_a_job_is_refused(tmp_path):
