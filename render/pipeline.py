@@ -29,12 +29,13 @@ from render.inputs import are_few, prepare, settled_plan, some
 from render.ledger import Record
 from render.media.images import ImageSource
 from render.mirror import open_store
+from render.places import store_place
 from render.plan import Plan
 from render.report.live import LiveReport, keep_versions
 from render.schedule import evaluations_left
 from render.spec.job import Job
 from render.spec.url import AnyPath
-from render.store import Store, store_place
+from render.store import Store
 
 Status = Literal["finished", "incomplete", "failed"]
 

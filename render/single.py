@@ -19,12 +19,13 @@ from render.media.stills import FORMATS, Still, encode_png, read_still
 from render.painted import Below
 from render.painter import Painter
 from render.pixels import Pixels
+from render.places import store_folder
 from render.settle import settle
 from render.spec.document import Document
 from render.spec.job import Job
 from render.spec.load import build_job
 from render.spec.stages import stage_count
-from render.store import PREVIEWS, store_folder
+from render.store import PREVIEWS
 from render.together import picture_file
 
 PREVIEW_SIZE = 256

@@ -24,10 +24,11 @@ from render.media.source import open_source
 from render.media.stills import encode_png, read_still
 from render.painter import Painter
 from render.pipeline import run
+from render.places import store_folder
 from render.spec.document import Document
 from render.spec.load import build_job
 from render.spec.media import VideoInput
-from render.store import Store, store_folder
+from render.store import Store
 
 COUNT = 12
 X264 = ("-c:v", "libx264", "-preset", "ultrafast", "-qp", "4", "-bf", "2", "-g", "5")

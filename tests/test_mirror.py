@@ -11,11 +11,11 @@ from render.media.source import open_source
 from render.media.stills import encode_png
 from render.mirror import MirroredStore, open_store
 from render.pipeline import run
+from render.places import store_folder
 from render.single import preview
 from render.spec.document import Document
 from render.spec.load import build_job
 from render.spec.media import VideoInput
-from render.store import store_folder
 
 
 @pytest.fixture(autouse=True)

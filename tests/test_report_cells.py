@@ -13,10 +13,11 @@ from render.files import digest
 from render.inputs import prepare
 from render.ledger import Record
 from render.media.stills import encode_png
+from render.places import store_folder
 from render.planner import plan_units
 from render.report.cells import CellsPage
 from render.spec.study import expand_study
-from render.store import Store, store_folder
+from render.store import Store
 from render.study import run
 
 

@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 from render.cli import app
 from render.errors import JobError, OutputError, SourceError
 from render.pipeline import run
+from render.places import store_folder
 from render.single import GAP, beside, paint_image, preview
-from render.store import store_folder
 
 QUICK = [
     "model.arch=vgg16",

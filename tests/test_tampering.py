@@ -11,10 +11,11 @@ from render.finish import finish_video
 from render.inputs import prepare, settled_plan
 from render.media.stills import encode_png
 from render.pipeline import run
+from render.places import store_folder
 from render.report.live import LiveReport, keep_versions
 from render.spec.document import Document
 from render.spec.load import build_job
-from render.store import Store, store_folder
+from render.store import Store
 
 GARBAGE = bytes(range(256)) * 4
 DAMAGE = {

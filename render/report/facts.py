@@ -15,6 +15,7 @@ from render.errors import OutputError
 from render.ledger import Record, parse_record
 from render.media.stills import decode_png, read_still
 from render.pixels import Pixels
+from render.places import find_folder
 from render.plan import Plan
 from render.spec.job import Job
 from render.spec.load import load_job
@@ -112,21 +113,6 @@ def read_facts(output: Path) -> Facts:
         _json(folder / "versions.json") or {},
         (_json(folder / "metrics.json") or {}).get("per_frame", []),
         _mended(folder),
-    )
-
-
-def find_folder(output: Path) -> Path:
-    """The `.render` folder of an output.
-
-    Raises:
-        OutputError: there is none.
-    """
-    for folder in (output, output / ".render", output.with_suffix(".render")):
-        if (folder / "job.yaml").is_file():
-            return folder
-    raise OutputError(
-        f"{output}: no output of render; name a finished video, a folder of pictures, or the "
-        f".render folder of either; of a study, one of its cells"
     )
 
 
