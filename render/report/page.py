@@ -193,7 +193,11 @@ def _work(facts: Facts) -> dict[str, list[tuple[float, float, str]]]:
     """Begin, end and name of the last pieces of work, by worker."""
     done = [(frame, step) for frame, record in facts.records.items() for step in [record.info]]
     done += [(frame, step) for frame, each in facts.stages.items() for step in each.values()]
-    timed = sorted((step["at"], frame, step) for frame, step in done if "at" in step)
+    told = {"at", "evaluations", "seconds", "worker"}
+    timed = sorted(
+        ((step["at"], frame, step) for frame, step in done if told <= step.keys()),
+        key=lambda piece: piece[:2],
+    )
     work: dict[str, list[tuple[float, float, str]]] = defaultdict(list)
     for at, frame, step in timed[-MOST_BARS:]:
         name = f"frame {frame}: {step['evaluations']} evaluations in {step['seconds']:.2f} s"
