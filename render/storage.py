@@ -11,6 +11,7 @@ import os
 import secrets
 import stat
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -124,7 +125,7 @@ def fetch(place: Url, path: Path) -> None:
         SourceError: it cannot be read.
         OutputError: the disk cannot hold it.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    temporary = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         asked(place, SourceError, lambda system: system.get_file(inside(place), str(temporary)))
@@ -135,7 +136,8 @@ def fetch(place: Url, path: Path) -> None:
     except OSError as error:
         raise OutputError(f"{path} cannot be written: {error.strerror}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
 
 
 def send(path: Path, place: Url) -> None:
