@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from render.errors import OutputError
 
@@ -45,6 +45,16 @@ def write_atomically(path: Path, data: bytes, before: Callable[[], None] | None 
         Path(temporary).unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def is_inside(name: str) -> bool:
+    """Whether a name that somebody else chose, joined to a folder, is that of a file below it.
+
+    Neither does it lead out, nor is it another way to write the name of the same file.
+    """
+    path = PurePosixPath(name)
+    plain = bool(path.name) and str(path) == name and "\0" not in name
+    return plain and not path.is_absolute() and ".." not in path.parts
 
 
 def digest(data: bytes) -> str:

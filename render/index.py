@@ -196,6 +196,8 @@ def _with_tables(database: sqlite3.Connection) -> sqlite3.Connection:
             "CREATE TABLE IF NOT EXISTS ledger (id INTEGER PRIMARY KEY, position INTEGER, digest TEXT)"
         )
         database.execute("SELECT count(*) FROM ledger")
+        with database:  # refused if the file is another user's, though nothing is deleted
+            database.execute("DELETE FROM ledger WHERE id < 0")
     except sqlite3.DatabaseError:
         database.close()
         raise

@@ -14,11 +14,12 @@ from render.media.images import ImageSource
 from render.media.manifest import Manifest
 from render.media.names import check_output_names
 from render.media.source import MovingSource, open_source
+from render.places import store_folder, store_place
 from render.plan import Plan
 from render.planner import plan_units
 from render.spec.job import Job
 from render.spec.media import VideoInput
-from render.store import LIST, Store, store_folder, store_place
+from render.store import LIST, Store
 from render.weights import weights_digests
 
 MOST_NAMED = 10

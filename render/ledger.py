@@ -7,10 +7,10 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
-from render.files import sync_folder
+from render.files import is_inside, sync_folder
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def parse_record(line: bytes, *, pictures: bool = False) -> Record | None:
             stage = data.get("stage")
             # A ledger that somebody else wrote names no file outside the folder, nor another frame's.
             known = _is_index(frame) and (stage is None or _is_index(stage))
-            if known and (_is_inside(file) if pictures else file == _own_file(frame, stage)):
+            if known and (is_inside(file) if pictures else file == _own_file(frame, stage)):
                 return Record(frame, file, sha256, info, stage)
     return None
 
@@ -105,10 +105,3 @@ def _own_file(frame: int, stage: int | None) -> str:
 
 def _is_index(value: object) -> bool:
     return type(value) is int and value >= 0
-
-
-def _is_inside(name: str) -> bool:
-    path = PurePosixPath(name)
-    return (
-        bool(path.name) and not path.is_absolute() and ".." not in path.parts and "\0" not in name
-    )

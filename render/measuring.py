@@ -20,9 +20,9 @@ from render.media.stills import decode_png
 from render.metrics import Metrics, MotionOf, Shown, estimated_motion, measure
 from render.mirror import open_store
 from render.motion.paths import Motion
+from render.places import find_folder, store_folder
 from render.sample.clip import SampleClip
 from render.spec.load import load_job
-from render.store import store_folder
 
 DRAWN = 128
 """Pixels across at which the sample clip is drawn to be recognised."""
@@ -62,9 +62,7 @@ def measure_output(output: Path) -> Measured:
             it, or it is one of pictures that do not follow each other.
         SourceError: its source cannot be read any more.
     """
-    folder = output if (output / "job.yaml").is_file() else output.with_suffix(".render")
-    if not (folder / "job.yaml").is_file():
-        raise OutputError(f"{output}: no output of render; name the video, or its .render folder")
+    folder = find_folder(output)
     job = load_job(folder / "job.yaml")
     if folder.resolve() != store_folder(job).resolve():
         raise OutputError(

@@ -19,10 +19,11 @@ from render import storage
 from render.errors import OutputError
 from render.ledger import Record, write_record
 from render.media.manifest import Manifest
+from render.places import store_place
 from render.plan import Plan
 from render.spec.job import Job
 from render.spec.url import Url
-from render.store import LIST, PREVIEWS, Store, store_place
+from render.store import LIST, PREVIEWS, Store
 
 PIECE = 64 * 1024
 """Bytes of a piece of the ledger, about."""

@@ -29,12 +29,13 @@ from render.inputs import are_few, prepare, settled_plan, some
 from render.ledger import Record
 from render.media.images import ImageSource
 from render.mirror import open_store
+from render.places import store_place
 from render.plan import Plan
 from render.report.live import LiveReport, keep_versions
 from render.schedule import evaluations_left
 from render.spec.job import Job
 from render.spec.url import AnyPath
-from render.store import Store, store_place
+from render.store import Store
 
 Status = Literal["finished", "incomplete", "failed"]
 
@@ -176,10 +177,11 @@ def run(
                 with connected(job.farm), nullcontext(pool) if pool else Pool() as workers:
                     driver.run(workers, measured(watch, job.output.path.name))
             if not driver.failed:
-                count = plan.total
-                if not isinstance(source, ImageSource):
-                    count = finish_video(job, plan, source, store)
-                on_event(OutputWritten(job.output.path, count))
+                count = (
+                    plan.total
+                    if isinstance(source, ImageSource)
+                    else finish_video(job, plan, source, store)
+                )
                 store.drop_stages()
         except BaseException as error:
             status, why = _cut_short(error)
@@ -189,6 +191,8 @@ def run(
         result = summary("incomplete" if driver.failed else "finished")
         store.notes.write_summary(result.to_data())
         page.finish()
+        if not driver.failed:
+            on_event(OutputWritten(job.output.path, count))
         return result
 
 

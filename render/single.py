@@ -10,6 +10,7 @@ import numpy as np
 
 from render.errors import JobError, OutputError, Problem, SourceError
 from render.files import write_atomically
+from render.lock import refuse_links
 from render.materials import read_masks, read_materials
 from render.media.frames import Frame
 from render.media.images import ImageSource
@@ -18,12 +19,13 @@ from render.media.stills import FORMATS, Still, encode_png, read_still
 from render.painted import Below
 from render.painter import Painter
 from render.pixels import Pixels
+from render.places import store_folder
 from render.settle import settle
 from render.spec.document import Document
 from render.spec.job import Job
 from render.spec.load import build_job
 from render.spec.stages import stage_count
-from render.store import PREVIEWS, store_folder
+from render.store import PREVIEWS
 from render.together import picture_file
 
 PREVIEW_SIZE = 256
@@ -62,6 +64,8 @@ def preview(
     Raises:
         RenderError: something that the job reads is missing or wrong.
     """
+    folder = store_folder(job) / PREVIEWS
+    refuse_links([folder])
     source = open_source(job.input, job.output)
     there = source.frames
     frames = frames or there[:1]
@@ -78,7 +82,7 @@ def preview(
         original = next(iter(source.read(range(index, index + 1))))
         say(f"frame {index}: {_effort(job, original)}")
         pair = beside(original.pixels, _paint(painter, original))
-        path = store_folder(job) / PREVIEWS / f"{index:06}.png"
+        path = folder / f"{index:06}.png"
         write_atomically(path, encode_png(pair))
         written.append(path)
     return written

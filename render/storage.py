@@ -11,6 +11,7 @@ import os
 import secrets
 import stat
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import Any
 from fsspec import AbstractFileSystem
 
 from render.errors import OutputError, SourceError
-from render.files import write_atomically
+from render.files import is_inside, write_atomically
 from render.remote import RefusedError, asked, inside, patiently
 from render.spec.url import AnyPath, Url
 
@@ -103,6 +104,9 @@ def listed(folder: Url, *, deep: bool = True) -> Iterator[Entry]:
         folder: what the names are relative to.
         deep: also those of its folders.
 
+    Left aside are names that no file below a folder on a disk can have, such as `../a` and `/a`: there
+    they would lead elsewhere. Some programs put one that ends with `/` in the place of a folder.
+
     Raises:
         SourceError: it cannot be listed. A folder that is not there is one without files.
     """
@@ -110,8 +114,8 @@ def listed(folder: Url, *, deep: bool = True) -> Iterator[Entry]:
     prefix = f"{folder.key}/" if folder.key else ""
     for found in pages(folder, prefix, deep):
         for key, length, stamp in found:
-            if not key.endswith("/"):  # what some programs put in the place of a folder
-                yield Entry(key.removeprefix(prefix), length, stamp)
+            if is_inside(name := key.removeprefix(prefix)):
+                yield Entry(name, length, stamp)
 
 
 def fetch(place: Url, path: Path) -> None:
@@ -121,7 +125,7 @@ def fetch(place: Url, path: Path) -> None:
         SourceError: it cannot be read.
         OutputError: the disk cannot hold it.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    temporary = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         asked(place, SourceError, lambda system: system.get_file(inside(place), str(temporary)))
@@ -132,7 +136,8 @@ def fetch(place: Url, path: Path) -> None:
     except OSError as error:
         raise OutputError(f"{path} cannot be written: {error.strerror}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
 
 
 def send(path: Path, place: Url) -> None:

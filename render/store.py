@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from render import storage
 from render.difference import differences
 from render.errors import OutputError
 from render.files import digest, empty_folder, intact, write_atomically
@@ -23,32 +22,17 @@ from render.ledger import Ledger, Record, parse_record, write_record
 from render.lock import Lock, refuse_links
 from render.media.manifest import Manifest
 from render.papers import Notes, no_plan, read_plan, write_plan
+from render.places import store_folder
 from render.plan import Plan
 from render.spec.job import Job
 from render.spec.load import dump_job
 from render.spec.media import VideoInput
 from render.spec.stages import stage_count
-from render.spec.url import AnyPath
 
-_NO_LINKS = ("lock", "ledger", "ledger/frames.jsonl", "frames", "stages", "pictures")
 LIST, PREVIEWS = "pictures", "preview"
 """Folders that hold the list of a job's pictures, and what `render preview` painted."""
-
-
-def store_folder(job: Job) -> Path:
-    """`out/clip.render` beside `out/clip.mp4`; `out/.render` in a folder of pictures `out`.
-
-    Of an output in object storage, the folder on this machine's disk that is worked in.
-    """
-    place = store_place(job)
-    return place if isinstance(place, Path) else storage.working_folder(place)
-
-
-def store_place(job: Job) -> AnyPath:
-    """Likewise, but where an output in object storage has it."""
-    path = job.output.path
-    video = isinstance(job.input, VideoInput)
-    return path.with_suffix(".render") if video else path / ".render"
+_ADDED_TO = ("lock", "ledger/frames.jsonl", "log.jsonl")
+_NO_LINKS = (*_ADDED_TO, "ledger", "frames", "stages", LIST, PREVIEWS)
 
 
 class Store:

@@ -31,6 +31,7 @@ from render.media.source import MovingSource
 from render.media.stills import encode_png
 from render.pipeline import Summary
 from render.pixels import Pixels
+from render.places import store_folder
 from render.plan import Plan
 from render.planner import plan_units, with_batches
 from render.report.cells import CellsPage
@@ -40,8 +41,7 @@ from render.spec.farm import Farm
 from render.spec.job import Job
 from render.spec.media import VideoInput
 from render.spec.study import Cell, axis_lengths, expand_study
-from render.spec.url import AnyPath
-from render.store import store_folder
+from render.spec.url import AnyPath, beside
 
 MOST_WORKERS = 64
 """Workers at most: each of them may have a cell for itself, and every cell has a thread here."""
@@ -218,7 +218,9 @@ def _of_cell(event: Event, label: str) -> Event:
 
 def _folder(job: Job) -> AnyPath:
     path = job.output.path
-    return path.with_suffix(".study") if isinstance(job.input, VideoInput) else path
+    if not isinstance(job.input, VideoInput):
+        return path
+    return beside(path, ".study", folder=job.output.codec == "frames")
 
 
 def _first_picture(cell: Cell) -> list[Pixels]:

@@ -18,8 +18,9 @@ from typer.testing import CliRunner
 from render.cli import app
 from render.errors import FarmError
 from render.farm.events import FrameFailed
+from render.places import store_folder
 from render.spec.load import dump_job
-from render.store import Store, store_folder
+from render.store import Store
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from render.farm.actor import Worker
 from render.farm.events import FrameDone, WorkerLost
 from render.inputs import make_plan
 from render.pipeline import run
+from render.places import store_folder
 from render.spec.document import Document
 from render.spec.load import build_job
-from render.store import store_folder
 
 ANCHORED = {
     "parallel": "anchors",

@@ -26,13 +26,13 @@ from render.inputs import make_plan
 from render.media.source import open_source
 from render.media.stills import decode_png
 from render.pipeline import Summary, run
+from render.places import store_folder
 from render.schedule import forecast, in_evaluations
 from render.settle import tunables
 from render.spec.document import Document
 from render.spec.job import Job
 from render.spec.load import build_job
 from render.spec.media import VideoInput
-from render.store import store_folder
 
 pytestmark = pytest.mark.usefixtures("farm")
 

@@ -28,9 +28,9 @@ from render.farm.events import (
 )
 from render.painted import DivergedError
 from render.pipeline import run
+from render.places import store_folder
 from render.spec.document import Document
 from render.spec.load import build_job
-from render.store import store_folder
 
 pytestmark = pytest.mark.usefixtures("farm")
 

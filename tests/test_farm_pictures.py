@@ -16,7 +16,7 @@ from render.farm import hands
 from render.farm.actor import BatchReply, Worker
 from render.farm.events import FrameDone, FrameFailed, FrameRetried, Note, WorkerLost, WorkerReady
 from render.pipeline import run
-from render.store import store_folder
+from render.places import store_folder
 from render.together import Finished
 
 pytestmark = pytest.mark.usefixtures("farm")

@@ -24,10 +24,11 @@ from render.media.source import open_source
 from render.media.stills import encode_png, read_still
 from render.painter import Painter
 from render.pipeline import run
+from render.places import store_folder
 from render.spec.document import Document
 from render.spec.load import build_job
 from render.spec.media import VideoInput
-from render.store import Store, store_folder
+from render.store import Store
 
 COUNT = 12
 X264 = ("-c:v", "libx264", "-preset", "ultrafast", "-qp", "4", "-bf", "2", "-g", "5")
@@ -331,12 +332,14 @@ def test_numbered_frames_that_are_gone_are_written_again(tmp_path, make_data):
     assert read_still(first).pixels.shape == (64, 96, 3)
     assert psnr(read_still(first).pixels, pictures((96, 64))[0]) > 25
     whole = first.read_bytes()
-    events = []
+    page, seen = store_folder(job) / "report.html", []
     for damage in (first.unlink, lambda: first.write_bytes(b"x")):
         damage()
-        assert run(job, on_event=events.append).status == "finished"
+        told = run(job, on_event=lambda e: seen.append((e, page.exists() and page.read_text())))
+        assert told.status == "finished"
         assert first.read_bytes() == whole
-    assert events[-1] == OutputWritten(job.output.path, COUNT)
+    assert seen[-1][0] == OutputWritten(job.output.path, COUNT)
+    assert 'http-equiv="refresh"' not in seen[-1][1]  # whoever is told finds the final report
 
 
 def test_pictures_have_the_format_that_their_name_says_and_the_size_that_is_asked_for(

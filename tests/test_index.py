@@ -1,5 +1,7 @@
 """The index of finished pictures: the ledger is the truth, whatever happens to SQLite."""
 
+import sqlite3
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -126,6 +128,25 @@ def test_without_a_cache_there_is_an_index_all_the_same(ledger, monkeypatch, tmp
     made = Index(ledger)
     append(ledger, made, record(1))
     assert made[1] == record(1)
+    made.close()
+
+
+def test_an_index_that_may_only_be_read_is_not_used(ledger, monkeypatch):
+    made = Index(ledger)
+    append(ledger, made, record(1))
+    made.close()
+    ledger.unlink()  # so that what is in the index is to be deleted
+    append(ledger, None, record(2))
+    connect = sqlite3.connect
+
+    def as_another_user(path):
+        return connect(f"file:{path}?mode=ro", uri=True) if path else connect("")
+
+    monkeypatch.setattr(sqlite3, "connect", as_another_user)
+    made = Index(ledger)
+    assert list(made) == [2]
+    append(ledger, made, record(3))
+    assert made[3] == record(3)
     made.close()
 
 

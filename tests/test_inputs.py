@@ -14,9 +14,10 @@ from render.inputs import prepare, settled_plan
 from render.ledger import Record
 from render.media.manifest import Manifest
 from render.mirror import open_store
+from render.places import store_folder
 from render.spec.media import VideoInput
 from render.spec.url import Url
-from render.store import Store, store_folder
+from render.store import Store
 
 
 @pytest.fixture

@@ -12,8 +12,9 @@ from ray.job_submission import JobStatus, JobSubmissionClient
 
 from render.errors import OutputError
 from render.pipeline import run
+from render.places import store_folder
 from render.spec.load import load_job
-from render.store import Store, store_folder
+from render.store import Store
 
 ROOT = Path(__file__).parents[1]
 SHORT = [

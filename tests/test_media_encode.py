@@ -13,6 +13,7 @@ from render.media.encode import check_output, write_video
 from render.media.source import open_source
 from render.media.stills import encode_png
 from render.media.timeline import constant_timeline, source_timeline
+from render.media.writer import begun
 from render.spec.media import Output, VideoInput
 
 AAC = ("-c:a", "aac", "-b:a", "64k")
@@ -246,11 +247,22 @@ def test_an_error_in_the_frames_leaves_the_old_file_as_it_was(tmp_path, clip):
 
 
 def test_what_a_killed_run_left_is_swept_away(tmp_path, clip):
-    (tmp_path / ".out.0123abcd.partial.mp4").write_bytes(b"half")
-    (tmp_path / ".other.0123abcd.partial.mp4").write_bytes(b"not ours")
-    repaint_nothing(open_clip(clip, frames="0-2"), tmp_path / "out.mp4")
-    names = sorted(path.name for path in tmp_path.iterdir())
-    assert names == [".other.0123abcd.partial.mp4", "out.mp4"]
+    out, other = tmp_path / "out.mp4", tmp_path / "other.mp4"
+    for path in (out, other):
+        (tmp_path / f"{begun(path)}.0123abcd.partial.mp4").write_bytes(b"half")
+    repaint_nothing(open_clip(clip, frames="0-2"), out)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {f"{begun(other)}.0123abcd.partial.mp4", "out.mp4"}
+
+
+def test_a_name_may_be_as_long_as_the_disk_allows(tmp_path, clip):
+    source = open_clip(clip, frames="0-2")
+    out = tmp_path / ("n" * 251 + ".mp4")
+    repaint_nothing(source, out)
+    assert [path.name for path in tmp_path.iterdir()] == [out.name]
+    longer = out.with_name(f"n{out.name}")
+    with pytest.raises(OutputError, match="cannot be written: File name too long"):
+        check_output(longer, Output(path=longer), source)
 
 
 @pytest.mark.parametrize(("rate", "frames"), [("120", "0-11x2"), ("250", "0-11x3")])

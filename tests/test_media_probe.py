@@ -100,7 +100,11 @@ def test_a_cover_picture_is_no_video(tmp_path, clip):
         *("-i", tmp_path / "cover.png", "-i", clip, "-map", "0:v", "-map", "1:a", "-c", "copy"),
         *("-disposition:v:0", "attached_pic", "-f", "mp4", only),
     )
-    refused(only, "no video in it")
+    refused(only, r"no video in it \(there is: a cover picture, audio\)")
+
+
+def test_a_name_that_no_disk_can_have_is_refused(tmp_path):
+    refused(tmp_path / ("long" * 70 + ".mp4"), "cannot be read: File name too long")
 
 
 CUT = {

@@ -11,11 +11,11 @@ from render.media.source import open_source
 from render.media.stills import encode_png
 from render.mirror import MirroredStore, open_store
 from render.pipeline import run
+from render.places import store_folder
 from render.single import preview
 from render.spec.document import Document
 from render.spec.load import build_job
 from render.spec.media import VideoInput
-from render.store import store_folder
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +49,15 @@ def film(make_data, clip, bucket, tmp_path):
 
 def stored(place):
     return {entry.name: entry.size for entry in storage.listed(place)}
+
+
+@pytest.mark.parametrize("name", ["/{}/file.txt", "../file.txt", "frames/../../../file.txt"])
+def test_nothing_in_the_image_gets_out_of_the_folder(film, bucket, tmp_path, name):
+    storage.write(bucket / "out/film.render" / name.format(tmp_path), b"evil")
+    storage.write(bucket / "out/film.render/note.txt", b"good")
+    with open_store(film()) as store:
+        assert (store.folder / "note.txt").read_bytes() == b"good"
+    assert not list(tmp_path.rglob("file.txt"))
 
 
 def stop_after(frame):

@@ -185,9 +185,25 @@ def test_a_ledger_that_names_files_elsewhere_shows_none_of_them(output, tmp_path
 
 
 def test_a_report_that_cannot_be_made_is_no_reason_to_end_a_run(output, caplog):
+    LiveReport(output / ".render", None).update()
     (output / f"1{HOSTILE}").write_bytes(b"torn")
     LiveReport(output / ".render", None).finish()
     assert "the report cannot be written" in caplog.text
+    assert not (output / ".render/report.html").exists()
+
+
+def test_names_in_no_encoding_are_shown_as_their_bytes(images_job, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    Image.fromarray(smooth_noise(32, 32, 1)).save(folder / "caf\udce9.png")
+    job = images_job(folder)
+    with Store(job) as store:
+        prepared = prepare(job)
+        store.keep_plan(plan_units(job, prepared.source, prepared.fingerprints()))
+        png = (folder / "caf\udce9.png").read_bytes()
+        (job.output.path / "caf\udce9.png").write_bytes(png)
+        store.record([Record(0, "caf\udce9.png", hashlib.sha256(png).hexdigest(), {})])
+    assert r"caf\udce9.png" in write_report(job.output.path).read_text()
 
 
 def test_a_folder_without_a_job_is_refused(tmp_path):
@@ -235,3 +251,60 @@ def test_the_work_of_all_stages_of_a_frame_is_counted(output, images_job, tmp_pa
     text = write_report(output).read_text()
     assert "<dd>52</dd>" in text
     assert "evaluation 46" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("summary.json", '{"frames_failed": [1]}', r"summary\.json: frames_failed\.0: "),
+        ("summary.json", '{"seconds": "x"}', r"summary\.json: seconds: .*number"),
+        ("metrics.json", '{"per_frame": [{"frame": 0}]}', r"metrics\.json: per_frame\.0\.back: "),
+        ("plan.json", "[1]", r"plan\.json is damaged"),
+    ],
+)
+def test_notes_that_are_not_as_they_were_written_are_named(output, name, text, said):
+    (output / ".render" / name).write_text(text)
+    with pytest.raises(OutputError, match=said):
+        write_report(output)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("seconds", "x"), ("seconds", 10**40), ("evaluations", None), ("evaluations", 10**40),
+        ("at", 1.7e308), ("worker", []), ("at", {}),
+        ("loss", [1]), ("loss", {"style": "x"}), ("trace", [[1]]), ("warping", 1),
+    ],
+)  # fmt: skip
+def test_lines_of_the_ledger_that_are_not_as_they_were_written_are_named(output, key, value):
+    path = output / ".render/ledger/frames.jsonl"
+    first, *others = path.read_text().splitlines()
+    line = json.loads(first)
+    line["info"][key] = value
+    path.write_text("\n".join([json.dumps(line), *others, ""]))
+    with pytest.raises(OutputError, match=rf"frames\.jsonl: frame 0: {key}"):
+        write_report(output)
+
+
+@pytest.mark.parametrize("text", ["[1]", "[" * 100_000, "torn {", "\x00"])
+@pytest.mark.parametrize("name", ["summary.json", "versions.json", "metrics.json", "log.jsonl"])
+def test_a_report_goes_without_notes_that_are_no_longer_any(output, name, text):
+    (output / ".render" / name).write_text(text)
+    assert 'class="after"' in write_report(output).read_text()
+
+
+def test_lines_of_the_log_that_it_did_not_write_are_left_out(output):
+    with (output / ".render/log.jsonl").open("ab") as file:
+        file.write(b'[1]\n{"event": "WorkerLost"}\n{"at": 1, "event": "WorkerLost"}\n\xff\n')
+    assert len(read_facts(output).mended) == 1
+
+
+def test_whatever_numbers_are_in_the_ledger_there_is_a_report(output):
+    path = output / ".render/ledger/frames.jsonl"
+    first, *others = path.read_text().splitlines()
+    big, line = 1.7e308, json.loads(first)
+    line["info"] |= {"loss": {"style": -big, "content": 10**4}}
+    line["info"]["trace"] = [[float("nan"), big], [-big, 5e-324], [big, float("inf")]]
+    line["info"]["warping"] = {"error": float("nan"), "floor": big}
+    path.write_text("\n".join([json.dumps(line), *others, ""]))
+    write_report(output)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from conftest import free_port, own_head
 
+from render.places import store_folder
 from render.spec.load import dump_job
-from render.store import store_folder
 
 SECRET = "hunter2-the-secret"
 ROOT = Path(__file__).parents[1]

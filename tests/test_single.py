@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 from render.cli import app
 from render.errors import JobError, OutputError, SourceError
 from render.pipeline import run
+from render.places import store_folder
 from render.single import GAP, beside, paint_image, preview
-from render.store import store_folder
 
 QUICK = [
     "model.arch=vgg16",
@@ -50,6 +50,16 @@ def test_previewing_a_frame_that_is_not_there_names_those_that_are(video_job):
         preview(video_job(), [12])
     with pytest.raises(SourceError, match="--frame 2: the frames are 0-8, every 4"):
         preview(video_job("input.frames=0-11x4"), [2])
+
+
+def test_a_preview_is_not_written_through_a_link(video_job, tmp_path):
+    job = video_job()
+    (tmp_path / "elsewhere").mkdir()
+    store_folder(job).mkdir()
+    (store_folder(job) / "preview").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OutputError, match="preview is a link"):
+        preview(job, [0], size=32)
+    assert not list((tmp_path / "elsewhere").iterdir())
 
 
 def test_one_picture_needs_no_job_file_and_leaves_nothing_beside_it(photo, style_picture, tmp_path):

@@ -24,6 +24,11 @@ def test_what_is_missing_is_named(video_job, tmp_path, setting, key):
     assert missing_files(video_job(setting.format(missing))) == {key: str(missing)}
 
 
+def test_a_name_that_no_disk_can_have_is_missing(video_job, tmp_path):
+    path = tmp_path / ("long" * 70)
+    assert missing_files(video_job(f"input.path={path}")) == {"input.path": str(path)}
+
+
 def test_names_that_stand_for_many_and_urls_are_not_looked_for(video_job, tmp_path):
     job = video_job(f"style.regions=[{{content: {tmp_path}/sky_%06d.png}}]")
     assert missing_files(job) == {}

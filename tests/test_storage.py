@@ -63,6 +63,23 @@ def test_a_folder_is_listed_page_by_page(bucket, monkeypatch, object_storage):
     assert list(storage.listed(bucket / "nothing")) == []
 
 
+@pytest.mark.parametrize("folder", ["s3", "memory"], indirect=True)
+def test_names_that_would_lead_elsewhere_on_a_disk_are_left_aside(folder):
+    names = ["../up.png", "/etc/x.png", "a/../../b.png", "s3://b/c.png", "a//b.png", "./d.png"]
+    for name in [*names, "a/b.png", "..c.png"]:
+        storage.write(folder / name, b"")
+    assert [entry.name for entry in storage.listed(folder)] == ["..c.png", "a/b.png"]
+
+
+def test_a_copy_may_have_a_name_as_long_as_the_disk_allows(tmp_path):
+    place, name = Url("memory://long/name.bin"), "n" * 255
+    storage.write(place, b"1234")
+    storage.fetch(place, tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    with pytest.raises(OutputError, match="cannot be written: File name too long"):
+        storage.fetch(place, tmp_path / f"n{name}")
+
+
 def test_a_stamp_changes_with_the_content(bucket):
     place = bucket / "a.png"
     stamps = []

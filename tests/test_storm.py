@@ -15,13 +15,13 @@ import psutil
 import pytest
 
 from render.pipeline import run
+from render.places import store_folder
 from render.plan import PROBED
 from render.sample import SampleClip
 from render.sample.write import write_clip
 from render.spec.document import Document
 from render.spec.load import build_job, dump_job
 from render.spec.stages import LEAST_PROBE
-from render.store import store_folder
 
 SEEDS = [int(text) for text in os.environ.get("STORM_SEEDS", "4").split()]
 SECONDS = float(os.environ.get("STORM_SECONDS", "15"))

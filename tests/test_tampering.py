@@ -11,10 +11,11 @@ from render.finish import finish_video
 from render.inputs import prepare, settled_plan
 from render.media.stills import encode_png
 from render.pipeline import run
+from render.places import store_folder
 from render.report.live import LiveReport, keep_versions
 from render.spec.document import Document
 from render.spec.load import build_job
-from render.store import Store, store_folder
+from render.store import Store
 
 GARBAGE = bytes(range(256)) * 4
 DAMAGE = {
@@ -121,9 +122,15 @@ def test_whatever_is_damaged_is_made_again_with_the_same_bytes(cluster, job):
     assert contents(job) == before
 
 
-@pytest.mark.parametrize("name", ["lock", "ledger/frames.jsonl", "frames", "ledger"])
+@pytest.mark.parametrize(
+    "name", ["lock", "ledger/frames.jsonl", "frames", "ledger", "log.jsonl", "preview"]
+)
 def test_nothing_is_written_through_a_link(job, tmp_path, name):
     path, elsewhere = store_folder(job) / name, tmp_path / "elsewhere"
+    if name == "preview":
+        path.mkdir()
+    elif name == "log.jsonl":
+        path.write_text("")
     path.rename(elsewhere)
     path.symlink_to(elsewhere)
     before = {file: file.read_bytes() for file in elsewhere.rglob("*") if file.is_file()}

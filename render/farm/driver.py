@@ -38,9 +38,10 @@ from render.farm.work import Errand, Fault, Work
 from render.materials import Materials
 from render.media.frames import FrameError
 from render.media.source import MovingSource
+from render.places import store_place
 from render.plan import Plan
 from render.spec.job import Job
-from render.store import Store, store_place
+from render.store import Store
 from render.together import Keeper
 
 Answer = Placed | Ready | Reply | BatchReply

@@ -49,11 +49,11 @@ def check_media_file(path: Path) -> None:
     Raises:
         SourceError: missing, a folder, empty, a playlist or a picture.
     """
-    if not path.exists():
-        raise SourceError(f"{path}: no such file; check the path of the input")
-    if not path.is_file():
-        raise SourceError(f"{path}: not a file")
     try:
+        if not path.exists():
+            raise SourceError(f"{path}: no such file; check the path of the input")
+        if not path.is_file():
+            raise SourceError(f"{path}: not a file")
         with path.open("rb") as file:
             head = file.read(_HEAD)
     except OSError as error:

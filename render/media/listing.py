@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -52,10 +53,15 @@ def find_pictures(path: AnyPath, pattern: str, apart: AnyPath | None = None) -> 
     if isinstance(path, Url):
         if storage.facts(path) is None:
             return Listing(path, _in_storage(path, pattern, apart), ordered=False)
-    elif not path.exists():
-        raise SourceError(f"{path}: no such file or folder; check the path of the input")
-    elif path.is_dir():
-        return Listing(path, _in_folder(path, pattern, apart), ordered=False)
+    else:
+        try:
+            there, folder = path.exists(), path.is_dir()
+        except OSError as error:
+            raise SourceError(f"{path}: cannot be read: {error.strerror}") from error
+        if not there:
+            raise SourceError(f"{path}: no such file or folder; check the path of the input")
+        if folder:
+            return Listing(path, _in_folder(path, pattern, apart), ordered=False)
     if path.suffix.lower() in LISTS:
         return Listing(path.parent, _in_list(path), ordered=True)
     found = storage.facts(path)
@@ -91,7 +97,7 @@ def _in_folder(folder: Path, pattern: str, apart: AnyPath | None) -> Iterator[En
     fits, results = _pattern(folder, pattern), _results(folder, apart)
     found = False
     for name, file in _walk(folder, "", deep="/" in pattern):
-        if _shown(PurePosixPath(name), results) and fits(name) and file.is_file():
+        if _shown(PurePosixPath(name), results) and fits(name) and _is(file.is_file, file):
             found = True
             about = file.stat()
             yield Entry(name, about.st_size, str(about.st_mtime_ns))
@@ -105,12 +111,22 @@ def _walk(folder: Path, above: str, *, deep: bool) -> Iterator[tuple[str, os.Dir
     try:
         with os.scandir(folder) as files:
             for file in files:
-                if not file.is_dir():
+                if not _is(file.is_dir, file):
                     yield above + file.name, file
                 elif deep and not file.is_symlink() and not file.name.startswith("."):
                     yield from _walk(folder / file.name, f"{above}{file.name}/", deep=True)
     except OSError as error:
         raise SourceError(f"{folder}: cannot be listed: {error.strerror}") from error
+
+
+def _is(kind: Callable[[], bool], file: os.DirEntry[str]) -> bool:
+    """Whether a name leads to something of a kind; a link in a circle does not, as one to nothing."""
+    try:
+        return kind()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return False
+        raise SourceError(f"{file.path}: cannot be looked at: {error.strerror}") from error
 
 
 def _pattern(folder: AnyPath, pattern: str) -> Callable[[str], object]:

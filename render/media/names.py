@@ -11,6 +11,7 @@ from string import Formatter
 from typing import Protocol
 
 from render.errors import OutputError
+from render.files import is_inside
 from render.media.images import ImageSource
 from render.media.listing import is_picture
 from render.media.stills import EXTENSIONS, FORMAT_OF, still_format
@@ -39,7 +40,7 @@ def output_name(source: Named, frame: int, output: Output) -> PurePosixPath:
     known = {"stem": given.stem, "parent": "." if elsewhere else str(given.parent), "index": frame}
     text = _template(output.name).format(**known)
     name = PurePosixPath(text + _extension(source, frame, output))
-    if name.is_absolute() or ".." in name.parts or not name.stem or "\0" in text:
+    if not is_inside(str(name)):
         raise OutputError(f"output.name {output.name!r}: {name} would leave the output folder")
     return name
 

@@ -142,7 +142,8 @@ def _choose(container: InputContainer, path: Path, chosen: int | None) -> tuple[
     cover = av.stream.Disposition.attached_pic
     streams = [s for s in container.streams.video if not s.disposition & cover]
     if not streams:
-        kinds = ", ".join(sorted({s.type for s in container.streams})) or "nothing"
+        found = {"a cover picture" if s.type == "video" else s.type for s in container.streams}
+        kinds = ", ".join(sorted(found)) or "nothing"
         raise SourceError(f"{path}: no video in it (there is: {kinds})")
     if chosen is None:
         default = av.stream.Disposition.default

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from render import storage
+from render.errors import SourceError
 from render.media.frames import Frame, FrameError, Source
 from render.media.images import ImageSource, open_images
 from render.media.sequence import SequenceSource, open_sequence
@@ -33,7 +34,11 @@ def open_source(
     """
     if isinstance(spec, VideoInput):
         path = spec.path
-        if path.is_dir() if isinstance(path, Path) else storage.facts(path) is None:
+        try:
+            folder = path.is_dir() if isinstance(path, Path) else storage.facts(path) is None
+        except OSError as error:
+            raise SourceError(f"{path}: cannot be read: {error.strerror}") from error
+        if folder:
             return open_sequence(spec, output)
         return open_video(spec, output)
     return open_images(spec, output, kept=kept)

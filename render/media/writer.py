@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
-from glob import escape
 from pathlib import Path
 
 import av
@@ -55,7 +56,7 @@ def write_file(
     container = muxer(path)
     longest = LONGEST_FRAME.get(container, timeline.last)
     timeline = replace(timeline, last=min(timeline.last, longest))
-    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.partial{path.suffix}")
+    temporary = path.with_name(f"{begun(path)}.{secrets.token_hex(4)}.partial{path.suffix}")
     filters = codec.filters
     if enlarged is not None:
         width, height = (side + side % 2 if codec.even else side for side in enlarged)
@@ -73,7 +74,7 @@ def write_file(
     ]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        for left in path.parent.glob(f".{escape(path.stem)}.*.partial{escape(path.suffix)}"):
+        for left in path.parent.glob(f"{begun(path)}.*.partial{path.suffix}"):
             left.unlink()  # of a run that was killed
         with running(arguments, feed=True) as process:
             count = _feed(process, frames, codec, timeline, path)
@@ -89,8 +90,14 @@ def write_file(
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
     return count, notes
+
+
+def begun(path: Path) -> str:
+    """How names begin of what was not written to its end; short, where the file's own is long."""
+    return f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]}"
 
 
 def _hold(timeline: Timeline, container: str) -> list[str]:

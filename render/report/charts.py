@@ -14,6 +14,7 @@ LEFT, RIGHT, TOP, BOTTOM = 76, 12, 12, 32
 MOST_POINTS = 1200
 """Points of a line; more than a screen has columns add nothing."""
 MOST_TICKS = 5
+LARGEST = 1e100
 MOST_ROWS = 48
 """Workers that a timeline shows."""
 LONGEST_PAUSE = 0.05
@@ -34,14 +35,14 @@ def line_chart(
     """Lines over one axis.
 
     Args:
-        lines: points (x, y) of each line, by its name; values that are no number are left out.
+        lines: points (x, y) of each line, by its name; what is no number, or a huge one, is left out.
         label: what the chart shows, for those who do not see it.
         across: name of the axis x.
         logarithmic: whether y has a logarithmic scale; values below 0 are then left out.
         marks: places on x that get a vertical rule, such as seams.
     """
     kept = {
-        name: [(x, y) for x, y in points if math.isfinite(y) and (y > 0 or not logarithmic)]
+        name: [(x, y) for x, y in points if abs(y) < LARGEST and (y > 0 or not logarithmic)]
         for name, points in lines.items()
     }
     every = [point for points in kept.values() for point in points]

@@ -11,11 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
+from render import storage
 from render.errors import OutputError
 from render.ledger import Record, parse_record
 from render.media.stills import decode_png, read_still
+from render.papers import read_note, read_plan
 from render.pixels import Pixels
+from render.places import find_folder
 from render.plan import Plan
+from render.report.trust import Ending, Measurements, Step, check
 from render.spec.job import Job
 from render.spec.load import load_job
 from render.spec.media import VideoInput
@@ -68,7 +74,7 @@ class Facts:
         """
         file = self.records[frame].file
         if isinstance(self.job.input, VideoInput):
-            return decode_png((self.folder / file).read_bytes()).pixels
+            return decode_png(storage.read(self.folder / file)).pixels
         return read_still(_place(self.folder, self.job) / file).pixels
 
     def steps(self, frame: int) -> list[Mapping[str, Any]]:
@@ -84,15 +90,15 @@ def read_facts(output: Path) -> Facts:
         output: the result, a video or a folder of pictures, or the `.render` folder itself.
 
     Raises:
-        OutputError: no job has been rendered there.
+        OutputError: no job has been rendered there, or what is noted there is damaged.
         JobError: its `job.yaml` is of another version of this program.
     """
     folder = find_folder(output)
     try:
-        plan = Plan.from_data(_json(folder / "plan.json"))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        plan = read_plan(folder / "plan.json")
+    except FileNotFoundError as error:
         raise OutputError(f"{folder} has no plan yet; has its job been started?") from error
-    summary = _json(folder / "summary.json") or {}
+    summary = _note(folder / "summary.json", Ending)
     job = load_job(folder / "job.yaml")
     pictures = not isinstance(job.input, VideoInput)
     records = _records(folder, pictures=pictures)
@@ -109,43 +115,28 @@ def read_facts(output: Path) -> Facts:
         _stages(records),
         {each["frame"]: each["reason"] for each in summary.get("frames_failed", [])},
         summary,
-        _json(folder / "versions.json") or {},
-        (_json(folder / "metrics.json") or {}).get("per_frame", []),
+        read_note(folder / "versions.json"),
+        _note(folder / "metrics.json", Measurements).get("per_frame", []),
         _mended(folder),
     )
 
 
-def find_folder(output: Path) -> Path:
-    """The `.render` folder of an output.
-
-    Raises:
-        OutputError: there is none.
-    """
-    for folder in (output, output / ".render", output.with_suffix(".render")):
-        if (folder / "job.yaml").is_file():
-            return folder
-    raise OutputError(
-        f"{output}: no output of render; name a finished video, a folder of pictures, or the "
-        f".render folder of either; of a study, one of its cells"
-    )
-
-
-def _json(path: Path) -> Any:  # noqa: ANN401
-    """The data of a file; `None` if it is missing or damaged: a report tells what there is."""
-    with suppress(OSError, ValueError):
-        return json.loads(path.read_text())
-    return None
+def _note(path: Path, kind: type[BaseModel]) -> dict[str, Any]:
+    """What was noted, if it was: a report tells what there is."""
+    note = read_note(path)
+    check(kind, note, path)
+    return note
 
 
 def _mended(folder: Path) -> list[Mapping[str, Any]]:
     """Attempts that were tried again and workers that were replaced, as the log has them."""
     found: deque[Mapping[str, Any]] = deque(maxlen=MOST_MENDED)
-    with suppress(OSError), (folder / "log.jsonl").open() as lines:
+    with suppress(OSError), (folder / "log.jsonl").open(errors="replace") as lines:
         for line in lines:
-            with suppress(ValueError, TypeError):
-                entry = json.loads(line)
-                if entry.get("event") in ("FrameRetried", "WorkerLost"):
-                    found.append(entry)
+            with suppress(ValueError, RecursionError):
+                match json.loads(line):
+                    case {"at": str(), "event": "FrameRetried" | "WorkerLost"} as entry:
+                        found.append(entry)
     return list(found)
 
 
@@ -156,12 +147,16 @@ def _place(folder: Path, job: Job) -> AnyPath:
 
 def _records(folder: Path, *, pictures: bool) -> list[Record]:
     """The ledger's records; of pictures, of which there may be millions, the last."""
-    with suppress(OSError), (folder / "ledger" / "frames.jsonl").open("rb") as file:
+    path = folder / "ledger" / "frames.jsonl"
+    with suppress(OSError), path.open("rb") as file:
         length = file.seek(0, os.SEEK_END)
         file.seek(max(0, length - MOST_READ) if pictures else 0)
         lines = file.read().split(b"\n")
         found = (parse_record(line, pictures=pictures) for line in lines)
-        return [record for record in found if record is not None]
+        records = [record for record in found if record is not None]
+        for record in records:
+            check(Step, record.info, path, f"frame {record.frame}")
+        return records
     return []
 
 

@@ -7,6 +7,7 @@ import json
 import logging
 import platform
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from render.files import write_atomically
@@ -49,15 +50,19 @@ class LiveReport:
         self._due = time.monotonic() + max(self._every, 30 * took)
 
     def finish(self) -> None:
-        """Write the final page."""
-        self._write(live=False)
+        """Write the final page; if that cannot be, none is left that would wait for more for ever."""
+        if not self._write(live=False):
+            with suppress(OSError):
+                (self._folder / "report.html").unlink()
 
-    def _write(self, *, live: bool) -> None:
-        """Write the page; what it cannot show is no reason to end a run."""
+    def _write(self, *, live: bool) -> bool:
+        """Write the page, and whether it was; what it cannot show is no reason to end a run."""
         try:
             write_report(self._folder, live=live, gallery=self._gallery, failures=self.failures)
         except Exception as error:
             log.warning("the report cannot be written: %s", error)
+            return False
+        return True
 
 
 def keep_versions(folder: Path, job: Job) -> None:

@@ -62,8 +62,18 @@ def write_report(
     if failures is not None:
         facts = replace(facts, failures=failures)
     path = facts.folder / "report.html"
-    write_atomically(path, _page(facts, gallery or Gallery(), live=live).encode())
+    write_atomically(path, as_bytes(_page(facts, gallery or Gallery(), live=live)))
     return path
+
+
+def as_bytes(page: str) -> bytes:
+    """A page in UTF-8; names of files that are in no encoding have escapes in them."""
+    return page.encode(errors="backslashreplace")
+
+
+def address(path: Path, page: Path) -> str:
+    """The address of a file, relative to the page in a folder `page`."""
+    return quote(os.fsencode(os.path.relpath(path, page)))
 
 
 def _page(facts: Facts, gallery: Gallery, *, live: bool) -> str:
@@ -107,8 +117,7 @@ def _film(facts: Facts) -> str | None:
     path = facts.job.output.path
     if facts.summary.get("status") != "finished" or path.suffix.lower() not in PLAYED:
         return None
-    there = isinstance(path, Path) and path.is_file()
-    return quote(os.path.relpath(path, facts.folder)) if there else None
+    return address(path, facts.folder) if isinstance(path, Path) and path.is_file() else None
 
 
 def _numbers(facts: Facts) -> dict[str, str]:
@@ -184,7 +193,11 @@ def _work(facts: Facts) -> dict[str, list[tuple[float, float, str]]]:
     """Begin, end and name of the last pieces of work, by worker."""
     done = [(frame, step) for frame, record in facts.records.items() for step in [record.info]]
     done += [(frame, step) for frame, each in facts.stages.items() for step in each.values()]
-    timed = sorted((step["at"], frame, step) for frame, step in done if "at" in step)
+    told = {"at", "evaluations", "seconds", "worker"}
+    timed = sorted(
+        ((step["at"], frame, step) for frame, step in done if told <= step.keys()),
+        key=lambda piece: piece[:2],
+    )
     work: dict[str, list[tuple[float, float, str]]] = defaultdict(list)
     for at, frame, step in timed[-MOST_BARS:]:
         name = f"frame {frame}: {step['evaluations']} evaluations in {step['seconds']:.2f} s"

@@ -16,8 +16,15 @@ def missing_files(job: Job) -> dict[str, str]:
     return {
         key: str(path)
         for key, path in _named(job)
-        if isinstance(path, Path) and "%" not in path.name and not path.exists()
+        if isinstance(path, Path) and "%" not in path.name and not _is_there(path)
     }
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name that no disk can have, or a folder that may not be looked into
+        return False
 
 
 def _named(job: Job) -> Iterator[tuple[str, object]]:

@@ -18,7 +18,7 @@ from render.spec.job import PROCEDURAL, Job
 from render.spec.media import VideoInput
 from render.spec.overrides import WrongError, put_value
 from render.spec.style import Content
-from render.spec.url import AnyPath, Url
+from render.spec.url import AnyPath, Url, beside
 
 MOST_CELLS = 1000
 MOST_NAMES = 3
@@ -130,9 +130,10 @@ def _values(axis: object) -> Iterator[object]:
 
 def _output(job: Job, name: str) -> AnyPath:
     path = job.output.path
-    if isinstance(job.input, VideoInput):
-        return path.with_suffix(".study") / f"{name}{path.suffix}"
-    return path / name
+    if not isinstance(job.input, VideoInput):
+        return path / name
+    folder = job.output.codec == "frames"
+    return beside(path, ".study", folder=folder) / (name if folder else f"{name}{path.suffix}")
 
 
 def _label(key: str, value: object) -> str:

@@ -8,6 +8,8 @@ from urllib.parse import unquote
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
+from render.errors import OutputError
+
 SCHEMES = {"s3": "s3", "gs": "gcs", "memory": None}
 """Schemes of URLs, and the extra that brings what they need."""
 
@@ -75,6 +77,23 @@ class Url(str):
 
 AnyPath = Path | Url
 """On a disk, or in object storage."""
+
+
+def beside(path: AnyPath, ending: str, *, folder: bool) -> AnyPath:
+    """The neighbour of a result that is named after it.
+
+    Args:
+        path: of the result.
+        ending: of the neighbour's name, such as `.render`. It replaces that of a file; behind a dot in
+            the name of a folder stands what tells it from others, as in `v1.2`.
+        folder: whether the result is a folder.
+
+    Raises:
+        OutputError: it has no name.
+    """
+    if isinstance(path, Path) and not path.name:
+        raise OutputError(f"output.path: {path} has no name; name a file or a folder in it")
+    return path.with_name(path.name + ending) if folder else path.with_suffix(ending)
 
 
 def inside(folder: AnyPath, name: str) -> AnyPath:
