@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import quote
 
 from render import storage
 from render.errors import RenderError
 from render.report.facts import Facts, read_facts
-from render.report.page import PAGES, REFRESH
+from render.report.page import PAGES, REFRESH, address, encoded
 from render.report.pictures import Gallery, Pair
 from render.spec.url import AnyPath
 
@@ -55,7 +53,7 @@ class CellsPage:
     def write(self, *, live: bool) -> None:
         """Write the page with what is finished by now; if it cannot be, that ends no study."""
         try:
-            storage.write(self._folder / "report.html", self._page(live=live).encode())
+            storage.write(self._folder / "report.html", encoded(self._page(live=live)))
         except Exception as error:
             log.warning("the report of the study cannot be written: %s", error)
 
@@ -93,12 +91,12 @@ class CellsPage:
             return CellView(label, "", "", "not finished yet")
         report = facts.folder / "report.html"
         there = isinstance(self._folder, Path) and report.is_file()
-        address = quote(os.path.relpath(report, self._folder)) if there else ""
+        way = address(report, self._folder) if there else ""
         info = facts.records[facts.frames[0]].info
         losses = [f"{name} {value:.3g}" for name, value in info.get("loss", {}).items()]
         remark = ", ".join([f"{info.get('evaluations', 0)} evaluations", *losses])
         picture = self._gallery(facts).thumbnail(facts, facts.frames[0])
-        return CellView(label, picture, address, remark)
+        return CellView(label, picture, way, remark)
 
 
 def _facts(place: Path) -> Facts | None:

@@ -19,6 +19,7 @@ from render.report.facts import Facts, read_facts
 from render.report.pictures import MOST_LARGE, MOST_SMALL, Gallery, spread
 from render.spec.load import dump_job
 from render.spec.media import VideoInput
+from render.spec.url import AnyPath
 
 REFRESH = 5
 """Seconds after which a page about a running job loads itself again."""
@@ -62,7 +63,7 @@ def write_report(
     if failures is not None:
         facts = replace(facts, failures=failures)
     path = facts.folder / "report.html"
-    write_atomically(path, _page(facts, gallery or Gallery(), live=live).encode())
+    write_atomically(path, encoded(_page(facts, gallery or Gallery(), live=live)))
     return path
 
 
@@ -108,7 +109,17 @@ def _film(facts: Facts) -> str | None:
     if facts.summary.get("status") != "finished" or path.suffix.lower() not in PLAYED:
         return None
     there = isinstance(path, Path) and path.is_file()
-    return quote(os.path.relpath(path, facts.folder)) if there else None
+    return address(path, facts.folder) if there else None
+
+
+def address(path: AnyPath, folder: AnyPath) -> str:
+    """The way from a page in the folder to a file."""
+    return quote(os.fsencode(os.path.relpath(path, folder)))
+
+
+def encoded(page: str) -> bytes:
+    """A page as it is written: names of files may have bytes in them that are no text."""
+    return page.encode(errors="backslashreplace")
 
 
 def _numbers(facts: Facts) -> dict[str, str]:
