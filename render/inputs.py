@@ -8,7 +8,13 @@ from pathlib import Path
 
 from render import storage
 from render.errors import SourceError
-from render.materials import Materials, mask_fingerprints, mask_piece, read_materials
+from render.materials import (
+    Materials,
+    mask_fingerprints,
+    mask_piece,
+    named_files,
+    read_materials,
+)
 from render.media.encode import check_output
 from render.media.images import ImageSource
 from render.media.manifest import Manifest
@@ -76,10 +82,11 @@ def prepare(job: Job, *, look: bool = True) -> Prepared:
     source = open_source(job.input, job.output, kept=kept)
     if isinstance(source, ImageSource):
         if kept is None:
-            check_output_names(source, job.output)
+            check_output_names(source, job.output, named_files(job, source.frames))
         notes: tuple[str, ...] = ()
     else:
-        notes = (*source.notes, *check_output(job.output.path, job.output, source))
+        named = named_files(job, source.frames)
+        notes = (*source.notes, *check_output(job.output.path, job.output, source, named))
     materials = replace(read_materials(job), weights=weights_digests(job))
     return Prepared(source, materials, mask_fingerprints(job, source.frames), notes)
 

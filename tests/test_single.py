@@ -95,6 +95,16 @@ def test_the_content_is_never_overwritten(photo, style_picture):
     assert photo.read_bytes() == before
 
 
+def test_nor_is_another_picture_that_is_read(photo, style_picture, tmp_path):
+    start = tmp_path / "start.png"
+    start.write_bytes(style_picture.read_bytes())
+    with pytest.raises(OutputError, match=r"overwrite an input \(optimize\.start\)"):
+        paint_image(photo, [style_picture], start, [*QUICK, f"optimize.start={start}"])
+    (tmp_path / "list.txt").write_text("photo.png")
+    with pytest.raises(OutputError, match="overwrite an input"):
+        paint_image(tmp_path / "list.txt", [style_picture], photo, QUICK)
+
+
 def test_an_unknown_extension_is_refused_with_those_that_are_known(photo, style_picture, tmp_path):
     with pytest.raises(OutputError, match="jpeg"):
         paint_image(photo, [style_picture], tmp_path / "a.doc", QUICK)
