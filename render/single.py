@@ -136,6 +136,11 @@ def paint_image(
     _refuse_other_places(job, build_job(Document("command line", data), (), Path.cwd()))
     source = open_source(job.input, job.output)
     assert isinstance(source, ImageSource)
+    if len(source.frames) > 1:
+        raise SourceError(
+            f"--content {content}: holds {len(source.frames)} pictures, of which this command paints one; "
+            "name that, or paint all with a job file and `render run`"
+        )
     read = dict([("--content", source.path(0)), *named_files(job, range(1))])
     for key, path in read.items():
         if real(output) == real(path):

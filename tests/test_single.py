@@ -83,6 +83,14 @@ def test_what_one_picture_cannot_have_is_refused(photo, style_picture, tmp_path,
         paint_image(photo, [style_picture], tmp_path / "a.png", [*QUICK, override])
 
 
+def test_many_pictures_are_not_painted_one_for_all(photo, style_picture, tmp_path):
+    (tmp_path / "other.png").write_bytes(photo.read_bytes())
+    (tmp_path / "list.txt").write_text("photo.png\nother.png\n")
+    for many in (tmp_path, tmp_path / "list.txt"):
+        with pytest.raises(SourceError, match=r"--content .*: holds 2 pictures.*render run"):
+            paint_image(many, [style_picture], tmp_path / "made" / "a.png", QUICK)
+
+
 def test_two_styles_after_one_option_are_both_used(photo, style_picture, tmp_path):
     job = paint_image(photo, [style_picture, photo], tmp_path / "a.png", QUICK)
     assert [image.path for image in job.style.images] == [style_picture, photo]
