@@ -24,6 +24,7 @@ from render.plan import Plan
 from render.planner import plan_units
 from render.spec.job import Job
 from render.spec.media import VideoInput
+from render.spec.url import AnyPath
 from render.store import LIST, Store, store_folder, store_place
 from render.weights import weights_digests
 
@@ -62,7 +63,7 @@ class Prepared:
         }
 
 
-def prepare(job: Job, *, look: bool = True) -> Prepared:
+def prepare(job: Job, *, look: bool = True, study: AnyPath | None = None) -> Prepared:
     """Open everything that the job reads, so that what is missing is found before any work.
 
     But for the pictures and masks of single frames: one that cannot be read costs its frame, which is
@@ -72,6 +73,7 @@ def prepare(job: Job, *, look: bool = True) -> Prepared:
         job: whose inputs they are.
         look: look for the pictures of a job, even where an earlier run has written down so many that
             looking takes long.
+        study: of a cell, the folder of its study, of which nothing is an input.
 
     Raises:
         SourceError: the input or another picture that all frames need cannot be read.
@@ -79,7 +81,7 @@ def prepare(job: Job, *, look: bool = True) -> Prepared:
         WeightsError: the model's weights cannot be had.
     """
     kept = None if look else _kept_list(job)
-    source = open_source(job.input, job.output, kept=kept)
+    source = open_source(job.input, job.output, kept=kept, apart=study)
     if isinstance(source, ImageSource):
         if kept is None:
             check_output_names(source, job.output, named_files(job, source.frames))

@@ -138,7 +138,7 @@ def paint_image(
     assert isinstance(source, ImageSource)
     if len(source.frames) > 1:
         raise SourceError(
-            f"--content {content}: holds {len(source.frames)} pictures, of which this command paints one; "
+            f"--content {content}: holds {len(source.frames)} pictures, of which this paints but one; "
             "name that, or paint all with a job file and `render run`"
         )
     read = dict([("--content", source.path(0)), *named_files(job, range(1))])

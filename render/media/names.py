@@ -117,6 +117,31 @@ def check_output_names(
                 )
 
 
+def check_sheet(
+    sheet: AnyPath, source: ImageSource, named: Iterable[tuple[str, AnyPath]] = ()
+) -> None:
+    """Refuse a study whose sheet would overwrite what its cells read, or whose results be inputs.
+
+    Raises:
+        OutputError: with the sheet.
+    """
+    target = real(sheet)
+    pattern = source.pattern if real(sheet.parent) == real(source.root) else None
+    # Beside the inputs nothing tells the folders of cells from others.
+    if pattern is not None and ("/" in pattern or is_picture(sheet.name, pattern)):
+        raise OutputError(
+            f"{sheet}: the study's results would lie among the inputs and be some of them the next "
+            "time; choose another output.path"
+        )
+    inputs = (("input.path", source.path(frame)) for frame in range(len(source.pictures)))
+    for key, path in chain(inputs, named):
+        if real(path) == target:
+            raise OutputError(
+                f"{sheet}: the study's sheet would overwrite an input ({key}); choose another "
+                "output.path"
+            )
+
+
 def _key(place: object) -> bytes:
     return os.fsencode(str(place))
 
