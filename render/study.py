@@ -86,7 +86,7 @@ def run(
     on_event(RunStarted(total, reused, 1, len(cells), folder))
     page = CellsPage(folder, [(cell.label, store_folder(cell.job)) for cell in cells])
     try:
-        page.write(live=True)
+        page.update()
         with connected(job.farm), growth() as growing:
             # Here, and not in every cell's thread: it is said once, and can be interrupted.
             for note in await_room(job.farm, MOST_WORKERS):
@@ -96,7 +96,7 @@ def run(
                 cells, folder, workers, page, on_event, fresh=fresh, verify=verify
             )
     finally:
-        page.write(live=False)
+        page.finish()
     pictures = [(cell.label, picture) for cell in cells for picture in _first_picture(cell)]
     if pictures:
         sheet = folder / SHEET
@@ -148,7 +148,7 @@ def _render_all(
     try:
         for call in as_completed(calls):
             call.result()
-            page.write(live=True)
+            page.update()
     except BaseException:
         stop.set()
         pool.close()
