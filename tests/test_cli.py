@@ -113,6 +113,7 @@ BAD = {
     "missing input": (["input.path=nowhere.mp4"], "nowhere.mp4"),
     "not a video": (["input.path={text}"], "notes.mp4"),
     "empty folder": (["input={{kind: images, path: {empty}}}"], "empty"),
+    "too long a name": (["input.path=" + "a" * 300], "input.path"),
     "unknown key": (["optimize.steps=3"], "optimize.steps"),
     "wrong type": (["optimize.evaluations=many"], "optimize.evaluations"),
     "range outside the clip": (["input.frames=0-99"], "0-11"),
