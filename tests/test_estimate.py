@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from conftest import smooth_noise
+from rich.console import Console
 from typer.testing import CliRunner
 
 from render import estimate as module
@@ -177,6 +178,14 @@ def test_the_dry_run_shows_it_to_people_and_to_programs(video_job, tried, tmp_pa
     data = json.loads(CliRunner().invoke(app, ["plan", str(path), "--json"]).stdout)
     assert data["estimate"]["workers_here"] == 2
     assert data["forecast"]["speedup"]["2"] == 2
+
+
+def test_labels_of_cells_are_shown_as_they_are(video_job, capsys):
+    study = 'study={output.name: ["{stem}[/x]", "night[red]"]}'
+    dry_run(video_job(study), measure=False).show(Console())
+    shown = capsys.readouterr().out
+    assert "{stem}[/x]" in shown
+    assert "night[red]" in shown
 
 
 def test_a_study_is_planned_cell_by_cell(video_job):
