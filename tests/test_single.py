@@ -96,6 +96,14 @@ def test_two_styles_after_one_option_are_both_used(photo, style_picture, tmp_pat
     assert [image.path for image in job.style.images] == [style_picture, photo]
 
 
+def test_settings_of_any_length_are_no_style_pictures(photo, style_picture, tmp_path):
+    layers = ", ".join(f"relu{block}_1: 1.{'0' * 60}" for block in range(1, 6))
+    arguments = ["image", "--content", photo, "--styles", style_picture, "--output", photo]
+    result = CliRunner().invoke(app, [*map(str, arguments), f"style.layers={{{layers}}}"])
+    assert result.exit_code == 2, result.output
+    assert "would overwrite an input" in result.stderr
+
+
 def test_the_content_is_never_overwritten(photo, style_picture):
     before = photo.read_bytes()
     with pytest.raises(OutputError, match="overwrite"):
