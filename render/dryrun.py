@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from render.estimate import Estimate, estimate, look_ahead
 from render.plan import Unit
@@ -165,7 +166,7 @@ def _start(unit: Unit) -> str:
 def _cells(pairs: Sequence[tuple[Planned, Part]]) -> Table:
     table = Table("cell", "frames", "evaluations", box=None)
     for one, part in pairs:
-        table.add_row(one.label, str(one.plan.total), str(_evaluations(one.job, part)))
+        table.add_row(Text(one.label), str(one.plan.total), str(_evaluations(one.job, part)))
     return table
 
 

@@ -27,7 +27,7 @@ def finish_video(job: Job, plan: Plan, source: MovingSource, store: Store) -> in
     is left alone. Into object storage goes the finished file, when it was read back, in one piece.
     """
     path = job.output.path
-    recipe = hashlib.sha256(job.output.model_dump_json().encode())
+    recipe = hashlib.sha256(repr(job.output.model_dump()).encode())  # paths may be no text
     for frame in plan.frames:
         recipe.update(store.records[frame].sha256.encode())
     made_of = recipe.hexdigest()

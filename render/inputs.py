@@ -8,7 +8,13 @@ from pathlib import Path
 
 from render import storage
 from render.errors import SourceError
-from render.materials import Materials, mask_fingerprints, mask_piece, read_materials
+from render.materials import (
+    Materials,
+    mask_fingerprints,
+    mask_piece,
+    named_files,
+    read_materials,
+)
 from render.media.encode import check_output
 from render.media.images import ImageSource
 from render.media.manifest import Manifest
@@ -19,6 +25,7 @@ from render.plan import Plan
 from render.planner import plan_units
 from render.spec.job import Job
 from render.spec.media import VideoInput
+from render.spec.url import AnyPath
 from render.store import LIST, Store
 from render.weights import weights_digests
 
@@ -57,7 +64,7 @@ class Prepared:
         }
 
 
-def prepare(job: Job, *, look: bool = True) -> Prepared:
+def prepare(job: Job, *, look: bool = True, study: AnyPath | None = None) -> Prepared:
     """Open everything that the job reads, so that what is missing is found before any work.
 
     But for the pictures and masks of single frames: one that cannot be read costs its frame, which is
@@ -67,6 +74,7 @@ def prepare(job: Job, *, look: bool = True) -> Prepared:
         job: whose inputs they are.
         look: look for the pictures of a job, even where an earlier run has written down so many that
             looking takes long.
+        study: of a cell, the folder of its study, of which nothing is an input.
 
     Raises:
         SourceError: the input or another picture that all frames need cannot be read.
@@ -74,13 +82,14 @@ def prepare(job: Job, *, look: bool = True) -> Prepared:
         WeightsError: the model's weights cannot be had.
     """
     kept = None if look else _kept_list(job)
-    source = open_source(job.input, job.output, kept=kept)
+    source = open_source(job.input, job.output, kept=kept, apart=study)
     if isinstance(source, ImageSource):
         if kept is None:
-            check_output_names(source, job.output)
+            check_output_names(source, job.output, named_files(job, source.frames))
         notes: tuple[str, ...] = ()
     else:
-        notes = (*source.notes, *check_output(job.output.path, job.output, source))
+        named = named_files(job, source.frames)
+        notes = (*source.notes, *check_output(job.output.path, job.output, source, named))
     materials = replace(read_materials(job), weights=weights_digests(job))
     return Prepared(source, materials, mask_fingerprints(job, source.frames), notes)
 

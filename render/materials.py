@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 
@@ -16,6 +16,7 @@ from render.errors import SourceError
 from render.media.stills import Still, read_still
 from render.pixels import Pixels
 from render.spec.job import Job
+from render.spec.named import named_paths
 from render.spec.url import AnyPath
 
 _INDEX = re.compile(r"%0?(\d*)d")
@@ -121,6 +122,15 @@ def mask_path(path: AnyPath, index: int) -> AnyPath:
     """The mask of a frame: `%06d` in the name stands for its index."""
     name = _INDEX.sub(lambda found: f"{index:0{found[1] or 1}d}", path.name)
     return path.with_name(name)
+
+
+def named_files(job: Job, frames: range) -> Iterator[tuple[str, AnyPath]]:
+    """Files that a job names beside its input, the masks of all its frames among them, by key."""
+    for key, path in named_paths(job):
+        if key.startswith("style.regions.") and _INDEX.search(path.name):
+            yield from ((key, mask_path(path, index)) for index in frames)
+        elif key != "input.path":
+            yield key, path
 
 
 def _read(path: AnyPath, key: str) -> Still:

@@ -102,6 +102,7 @@ def run(
     on_event: OnEvent = lambda _: None,
     fresh: bool = False,
     verify: bool = False,
+    study: AnyPath | None = None,
 ) -> Summary:
     """Render a job without a study, or finish it where an earlier run left off.
 
@@ -115,6 +116,7 @@ def run(
         on_event: is told what happens, as it happens.
         fresh: throw away what an earlier run made.
         verify: trust nothing that is there.
+        study: of a cell, the folder of its study.
 
     Returns:
         How it ended. Frames that cannot be rendered are no exception: they are in the summary.
@@ -125,7 +127,7 @@ def run(
     """
     started = time.monotonic()
     with _warnings_told(on_event):
-        prepared = prepare(job, look=fresh or verify)
+        prepared = prepare(job, look=fresh or verify, study=study)
     source = prepared.source
     with _warnings_told(on_event) as teller, open_store(job, fresh=fresh) as store:
         on_event = teller.on_event = logged(on_event, store.folder / "log.jsonl")

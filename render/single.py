@@ -11,9 +11,10 @@ import numpy as np
 from render.errors import JobError, OutputError, Problem, SourceError
 from render.files import write_atomically
 from render.lock import refuse_links
-from render.materials import read_masks, read_materials
+from render.materials import named_files, read_masks, read_materials
 from render.media.frames import Frame
 from render.media.images import ImageSource
+from render.media.names import real
 from render.media.source import open_source
 from render.media.stills import FORMATS, Still, encode_png, read_still
 from render.painted import Below
@@ -129,8 +130,6 @@ def paint_image(
         raise OutputError(
             f"--output {output}: an extension of {', '.join(sorted(set(FORMATS.values())))}"
         )
-    if output.resolve() in {path.resolve() for path in (content, *styles)}:
-        raise OutputError(f"--output {output}: this would overwrite a picture that is read")
     data = {
         "input": {"kind": "images", "path": str(content)},
         "output": {"path": str(output.parent), "format": form},
@@ -141,6 +140,15 @@ def paint_image(
     _refuse_other_places(job, build_job(Document("command line", data), (), Path.cwd()))
     source = open_source(job.input, job.output)
     assert isinstance(source, ImageSource)
+    if len(source.frames) > 1:
+        raise SourceError(
+            f"--content {content}: holds {len(source.frames)} pictures, of which this paints but one; "
+            "name that, or paint all with a job file and `render run`"
+        )
+    read = dict([("--content", source.path(0)), *named_files(job, range(1))])
+    for key, path in read.items():
+        if real(output) == real(path):
+            raise OutputError(f"--output {output}: this would overwrite an input ({key})")
     frame = next(iter(source.read(range(1))))
     say(f"{content}: {_effort(job, frame)}")
     original = read_still(source.path(0))

@@ -26,9 +26,12 @@ from render.farm.events import (
 from render.farm.pool import Pool
 from render.farm.site import await_room, growth
 from render.inputs import Prepared, prepare
+from render.materials import named_files
 from render.media.images import ImageSource
+from render.media.names import check_sheet
 from render.media.source import MovingSource
 from render.media.stills import encode_png
+from render.media.video import VideoSource
 from render.pipeline import Summary
 from render.pixels import Pixels
 from render.places import store_folder
@@ -45,6 +48,7 @@ from render.spec.url import AnyPath, beside
 
 MOST_WORKERS = 64
 """Workers at most: each of them may have a cell for itself, and every cell has a thread here."""
+SHEET = "contact_sheet.png"
 MOST_COLUMNS = 8
 """Columns up to which a grid is shown as a grid."""
 
@@ -77,25 +81,25 @@ def run(
     started = time.monotonic()
     cells = expand_study(job)
     folder = _folder(job)
-    total = sum(len(_prepared(cell).source.frames) for cell in cells)
+    total = sum(len(_prepared(cell, folder).source.frames) for cell in cells)
     reused = 0 if fresh else sum(_finished(cell) for cell in cells)
     on_event(RunStarted(total, reused, 1, len(cells), folder))
     page = CellsPage(folder, [(cell.label, store_folder(cell.job)) for cell in cells])
     try:
-        page.write(live=True)
+        page.update()
         with connected(job.farm), growth() as growing:
             # Here, and not in every cell's thread: it is said once, and can be interrupted.
             for note in await_room(job.farm, MOST_WORKERS):
                 on_event(Note(note))
             workers = _most_workers(job.farm, growing=growing)
             summaries, peak = _render_all(
-                cells, workers, page, on_event, fresh=fresh, verify=verify
+                cells, folder, workers, page, on_event, fresh=fresh, verify=verify
             )
     finally:
-        page.write(live=False)
+        page.finish()
     pictures = [(cell.label, picture) for cell in cells for picture in _first_picture(cell)]
     if pictures:
-        sheet = folder / "contact_sheet.png"
+        sheet = folder / SHEET
         columns = _columns(job) if len(pictures) == len(cells) else None
         storage.write(sheet, encode_png(contact_sheet(pictures, columns)))
         on_event(OutputWritten(sheet, len(pictures)))
@@ -112,6 +116,7 @@ def _most_workers(farm: Farm, *, growing: bool) -> int:
 
 def _render_all(
     cells: Sequence[Cell],
+    folder: AnyPath,
     workers: int,
     page: CellsPage,
     on_event: OnEvent,
@@ -135,7 +140,7 @@ def _render_all(
                 with turn:
                     on_event(_of_cell(event, cell.label))
 
-        return pipeline.run(cell.job, pool, on_event=tell, fresh=fresh, verify=verify)
+        return pipeline.run(cell.job, pool, on_event=tell, fresh=fresh, verify=verify, study=folder)
 
     # One more than can have a worker: it makes ready meanwhile.
     threads = ThreadPoolExecutor(workers + 1)
@@ -143,7 +148,7 @@ def _render_all(
     try:
         for call in as_completed(calls):
             call.result()
-            page.write(live=True)
+            page.update()
     except BaseException:
         stop.set()
         pool.close()
@@ -154,14 +159,19 @@ def _render_all(
     return [call.result() for call in calls], pool.peak
 
 
-def _prepared(cell: Cell) -> Prepared:
-    """What a cell reads, opened.
+def _prepared(cell: Cell, folder: AnyPath) -> Prepared:
+    """What a cell of the study in a folder reads, opened.
 
     Raises:
         RenderError: something is missing or wrong; the message begins with the cell.
     """
     try:
-        return prepare(cell.job)
+        prepared = prepare(cell.job, study=folder)
+        source = prepared.source
+        if not isinstance(source, VideoSource):
+            pictures = source if isinstance(source, ImageSource) else source.pictures
+            check_sheet(folder / SHEET, pictures, named_files(cell.job, source.frames))
+        return prepared
     except RenderError as error:
         raise type(error)(f"cell {cell.label}: {error}") from error
 
@@ -198,7 +208,7 @@ def plan_all(job: Job) -> list[Planned]:
     """
     planned = []
     for cell in expand_study(job) if job.study else [Cell("", job)]:
-        prepared = prepare(cell.job)
+        prepared = _prepared(cell, _folder(job)) if job.study else prepare(job)
         plan = plan_units(cell.job, prepared.source, prepared.fingerprints())
         if isinstance(prepared.source, ImageSource):
             plan = with_batches(cell.job, plan, prepared.source)

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from render.errors import EngineError
+from render.errors import EngineError, RenderError
 from render.materials import Materials
 from render.media.stills import encode_png
 from render.painter import Painter
@@ -72,12 +72,13 @@ def try_painting(
 
     Raises:
         EngineError: a process died, which is most often for want of memory.
+        RenderError: the job cannot be painted.
     """
     job = job.model_copy(update={"style": job.style.model_copy(update={"regions": ()})})
     context = multiprocessing.get_context("spawn")
     begun = time.time()
     given = (job, materials, context.Barrier(at_once), begun)
-    executor = ProcessPoolExecutor(at_once, context, _load, given, max_tasks_per_child=1)
+    executor = ProcessPoolExecutor(at_once, context, _load, given)
     with beginning_tuned(), executor as pool:
         calls = [pool.submit(_paint, list(contents)) for _ in range(at_once)]
         try:
@@ -89,21 +90,26 @@ def try_painting(
     return [_mean(each) for each in zip(*tries, strict=True)]
 
 
-_painter: Painter | None = None
+_painter: Painter | RenderError
+"""Or why there is none: what is raised while a process begins, its pool does not hand on."""
 _loaded = 0.0
 
 
 def _load(job: Job, materials: Materials, others: Barrier, begun: float) -> None:
     global _painter, _loaded  # noqa: PLW0603 - what a process of a pool keeps between its tasks
     device = settle(job.farm.cpus_per_worker, gpu=job.farm.gpus_per_worker != 0)
-    _painter = Painter(job, materials.styles, device, materials.extras)
+    try:
+        _painter = Painter(job, materials.styles, device, materials.extras)
+    except RenderError as error:
+        _painter = error
     _loaded = time.time() - begun
     others.wait(PATIENCE)
 
 
 def _paint(contents: list[Pixels]) -> list[Trial]:
-    assert _painter is not None
     painter = _painter
+    if isinstance(painter, RenderError):
+        raise painter
     found = []
     for content in contents:
         _timed(painter, content, 0, 1)  # style targets, and whatever else is made but once

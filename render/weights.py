@@ -9,7 +9,6 @@ import urllib.error
 from collections.abc import Collection, Mapping
 from functools import lru_cache
 from pathlib import Path
-from pickle import UnpicklingError
 
 import torch
 from safetensors import SafetensorError
@@ -95,9 +94,9 @@ def fetch_weights(spec: ModelSpec) -> Path | None:
     url = get_model_weights(spec.arch).DEFAULT.url
     path = Path(torch.hub.get_dir(), "checkpoints", url.rsplit("/", 1)[-1])
     if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
         digits = path.stem.rsplit("-", 1)[-1]
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             torch.hub.download_url_to_file(url, str(path), hash_prefix=digits, progress=False)
         except (urllib.error.URLError, OSError, RuntimeError) as error:
             raise WeightsError(
@@ -179,12 +178,15 @@ def read_state(path: Path, key: str) -> Mapping[str, Tensor]:
             return load_file(path)
         # Never weights_only=False: a pickle may run anything.
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, UnpicklingError, SafetensorError) as error:
+    except Exception as error:  # which a pickle may raise: it is a program
         first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
-        if isinstance(error, UnpicklingError):  # torch advises to load it unsafely
+        if not isinstance(error, OSError | EOFError | RuntimeError | SafetensorError):
+            # In words of ours: torch advises to load it unsafely.
             first_line = "not a pickle of tensors alone"
         raise WeightsError(f"{key}: {path} is no state dict ({first_line})") from error
-    if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
+    if not isinstance(state, Mapping) or not all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in state.items()
+    ):
         raise WeightsError(f"{key}: {path} is no state dict: tensors by name are wanted")
     return state
 

@@ -113,6 +113,7 @@ BAD = {
     "missing input": (["input.path=nowhere.mp4"], "nowhere.mp4"),
     "not a video": (["input.path={text}"], "notes.mp4"),
     "empty folder": (["input={{kind: images, path: {empty}}}"], "empty"),
+    "too long a name": (["input.path=" + "a" * 300], "input.path"),
     "unknown key": (["optimize.steps=3"], "optimize.steps"),
     "wrong type": (["optimize.evaluations=many"], "optimize.evaluations"),
     "range outside the clip": (["input.frames=0-99"], "0-11"),
@@ -160,6 +161,18 @@ def test_submitting_needs_a_cluster_and_a_file_inside_the_folder(job_file, tmp_p
     assert result.exit_code == 2
     assert "lies outside" in result.stderr
     assert os.fspath(elsewhere) in result.stderr
+
+
+def test_files_that_only_the_cells_of_a_study_name_are_looked_for(job_file, style_picture, clip):
+    images = f"style.images.0.path: [{style_picture}, /none/a.png, /none/b.png]"
+    study = f"study={{{images}, input.path: [{clip}], style.weight: [1, 2]}}"
+    settings = ["optimize.start=/none/s.png", "input.path=/none/clip.mp4", study]
+    told = json.loads(call("check", job_file, "--json", *settings).stdout)
+    assert told["missing"] == {
+        "optimize.start": "/none/s.png",
+        f"cell /none/a.png, {clip}, style.weight 1: style.images.0.path": "/none/a.png",
+        f"cell /none/b.png, {clip}, style.weight 1: style.images.0.path": "/none/b.png",
+    }
 
 
 def test_programs_are_told_of_what_is_wrong_as_data(job_file):

@@ -283,9 +283,11 @@ def test_every_end_names_the_frames_that_failed_until_then(
 def test_the_video_has_every_frame_the_rate_and_the_sound_of_the_source(job_file, clip, cluster):
     import av
 
-    job, path = job_file("whole.mp4", "engine=passthrough")
+    # Not all of this name is ASCII, nor even text: a file's name is any bytes.
+    job, path = job_file("Gemälde\udce9.mp4", "engine=passthrough")
     code, outcome, _ = call(path)
     assert code == 0
+    assert (store_folder(job) / "report.html").is_file()
     with av.open(str(job.output.path)) as made, av.open(str(clip)) as source:
         assert made.streams.video[0].average_rate == source.streams.video[0].average_rate
         assert sum(1 for _ in made.decode(video=0)) == 12

@@ -8,12 +8,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from conftest import smooth_noise
+from rich.console import Console
 from typer.testing import CliRunner
 
 from render import estimate as module
 from render.cli import app
 from render.dryrun import dry_run
-from render.errors import EngineError, SourceError
+from render.errors import EngineError, SourceError, WeightsError
 from render.estimate import Line, estimate, look_ahead
 from render.materials import read_materials
 from render.media.stills import encode_png
@@ -62,6 +63,14 @@ def test_a_trial_that_the_system_kills_is_told_as_such(video_job):
     job = video_job()
     with pytest.raises(EngineError, match="for want of memory"):
         try_painting(job, read_materials(job), [Deadly()], 1)
+
+
+def test_what_keeps_a_trial_from_beginning_is_told_as_it_is(video_job, tmp_path, capfd):
+    (tmp_path / "w.pth").write_bytes(b"no weights")
+    job = video_job(f"model.weights={tmp_path}/w.pth")
+    with pytest.raises(WeightsError, match=r"w\.pth is no state dict"):
+        try_painting(job, read_materials(job), [smooth_noise(48, 27, 1)], 1)
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_what_was_tried_at_two_sizes_tells_of_larger_ones():
@@ -188,6 +197,14 @@ def test_the_dry_run_shows_it_to_people_and_to_programs(video_job, tried, tmp_pa
     data = json.loads(CliRunner().invoke(app, ["plan", str(path), "--json"]).stdout)
     assert data["estimate"]["workers_here"] == 2
     assert data["forecast"]["speedup"]["2"] == 2
+
+
+def test_labels_of_cells_are_shown_as_they_are(video_job, capsys):
+    study = 'study={output.name: ["{stem}[/x]", "night[red]"]}'
+    dry_run(video_job(study), measure=False).show(Console())
+    shown = capsys.readouterr().out
+    assert "{stem}[/x]" in shown
+    assert "night[red]" in shown
 
 
 def test_a_study_is_planned_cell_by_cell(video_job):

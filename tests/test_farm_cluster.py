@@ -2,6 +2,7 @@
 
 import pytest
 import ray
+from ray._private import utils
 
 from render.errors import FarmError
 from render.farm.cluster import connected, muster
@@ -24,6 +25,24 @@ def test_a_ray_that_does_not_start_is_an_error_of_the_farm(monkeypatch):
         connected(Farm()),
     ):
         pass
+
+
+def test_a_command_line_that_is_no_text_keeps_no_ray_from_starting(monkeypatch):
+    """Ray sends it to its cluster; a name on it may be bytes that are no UTF-8."""
+    sent = []
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", lambda **_: sent.append(utils.get_entrypoint_name().encode()))
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    monkeypatch.setattr(
+        utils, "get_entrypoint_name", lambda: "render run output.path=caf\udce9.mp4"
+    )
+    theirs = utils.get_entrypoint_name
+    for farm in (Farm(), Farm(address="ray-head:6379")):
+        with connected(farm):
+            pass
+    assert sent == 2 * [rb"render run output.path=caf\udce9.mp4"]
+    assert utils.get_entrypoint_name is theirs
 
 
 def nodes(*resources):

@@ -1,6 +1,7 @@
 """What a job reads is held against what an earlier run of it read."""
 
 import os
+import re
 import shutil
 
 import numpy as np
@@ -9,7 +10,7 @@ from conftest import smooth_noise
 from PIL import Image
 
 from render import inputs, storage
-from render.errors import SourceError
+from render.errors import OutputError, SourceError
 from render.inputs import prepare, settled_plan
 from render.ledger import Record
 from render.media.manifest import Manifest
@@ -62,6 +63,30 @@ def test_a_copy_with_other_dates_in_another_place_is_gone_on_with(folder, images
     touch(copy / "1.bmp")
     plan = go_on(images_job(copy))
     assert go_on(images_job(copy)) == plan
+
+
+@pytest.mark.parametrize(
+    ("key", "setting"),
+    [
+        ("style.images.0.path", "style.images.0.path={}/1.bmp"),
+        ("optimize.start", "optimize.start={}/0.bmp"),
+        ("style.regions.0.content", "style.regions=[{{content: {}/%d.bmp}}]"),
+    ],
+)
+def test_results_in_place_of_other_files_that_the_job_names_are_refused(
+    folder, images_job, tmp_path, key, setting
+):
+    named = tmp_path / "painted"
+    shutil.copytree(folder, named)
+    with pytest.raises(OutputError, match=rf"would overwrite an input \({re.escape(key)}\)"):
+        prepare(images_job(folder, setting.format(named)))
+
+
+def test_numbered_frames_in_place_of_their_masks_are_refused(folder, video_job, tmp_path):
+    settings = ["output.codec=frames", f"style.regions=[{{content: {tmp_path}/%06d.png}}]"]
+    job = video_job(f"input.path={folder}", "input.cuts=[]", *settings, output="")
+    with pytest.raises(OutputError, match=r"000000\.png: .* input \(style\.regions\.0\.content"):
+        prepare(job)
 
 
 @pytest.mark.parametrize("width", [40, 50])

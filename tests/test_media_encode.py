@@ -1,4 +1,5 @@
 import logging
+import re
 from fractions import Fraction
 
 import av
@@ -330,6 +331,18 @@ def test_a_video_never_overwrites_its_input(tmp_path, clip):
     for path in (clip, linked):
         with pytest.raises(OutputError, match="overwrite the input"):
             check_output(path, Output(path=path), open_clip(clip))
+
+
+def test_nor_another_file_that_the_job_names(tmp_path, clip):
+    numbered = Output(path=tmp_path / "masks", codec="frames")
+    one = [("optimize.start", tmp_path / "out.mp4")]
+    masks = [("style.regions.0.content", tmp_path / "masks" / "000003.png")]
+    for output, named in ((Output(path=tmp_path / "out.mp4"), one), (numbered, masks)):
+        key = re.escape(named[0][0])
+        with pytest.raises(OutputError, match=rf"would overwrite an input \({key}\)"):
+            check_output(output.path, output, open_clip(clip), named)
+    beyond = [("style.regions.0.content", tmp_path / "masks" / "000099.png")]
+    assert check_output(numbered.path, numbered, open_clip(clip), beyond) is not None
 
 
 def test_an_output_that_could_not_take_its_name_is_refused_beforehand(tmp_path, clip):

@@ -64,6 +64,17 @@ def test_an_input_is_never_overwritten(folder, tmp_path):
         check_output_names(source, Output(path=str(tmp_path / "link")))
 
 
+def test_nor_is_another_file_that_the_job_names(folder, tmp_path):
+    source, styles = open_images(folder), tmp_path / "styles"
+    styles.mkdir()
+    Image.new("RGB", (30, 20)).save(styles / "b10.png")
+    (tmp_path / "link").symlink_to(styles)
+    named = [("style.images.0.path", tmp_path / "link" / "b10.png")]
+    with pytest.raises(OutputError, match=r"b10\.png: .* an input \(style\.images\.0\.path\)"):
+        check_output_names(source, Output(path=styles), named)
+    check_output_names(source, Output(path=styles, name="{stem}_painted"), named)
+
+
 @pytest.mark.parametrize(
     "template", ["../{stem}", "/tmp/{stem}", "a/../../{stem}", "{parent}/../{stem}"]
 )

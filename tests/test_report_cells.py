@@ -63,21 +63,21 @@ def test_a_cell_that_is_painted_anew_is_shown_anew(cluster, job):
     path = job.output.path / "report.html"
     cells = expand_study(job)
     page = CellsPage(job.output.path, [(cell.label, store_folder(cell.job)) for cell in cells])
-    page.write(live=False)
+    page.finish()
     before = path.read_text()
     with Store(cells[0].job) as store:
         png = encode_png(smooth_noise(64, 48, 9))
         record = replace(store.records[0], sha256=digest(png))
         (cells[0].job.output.path / record.file).write_bytes(png)
         store.record([record])
-    page.write(live=False)
+    page.finish()
     old, new = (set(re.findall(r'src="(data:[^"]+)"', text)) for text in (before, path.read_text()))
     assert len(new - old) == len(old - new) == 1  # so small a picture is the same large
 
 
 def test_while_it_runs_it_shows_what_there_is_and_loads_itself_again(job, tmp_path):
     cells = [(cell.label, store_folder(cell.job)) for cell in expand_study(job)]
-    CellsPage(job.output.path, cells).write(live=True)
+    CellsPage(job.output.path, cells).update()
     text = (job.output.path / "report.html").read_text()
     assert "No cell is finished yet." in text
     assert text.count("not finished yet") == 2
@@ -98,19 +98,30 @@ def test_the_way_to_a_cell_whose_name_is_in_no_encoding(images_job, tmp_path):
         store.record([Record(0, "a.png", digest(data))])
         (store.folder / "report.html").touch()
     moved = job.output.path.rename(tmp_path / "caf\udce9")
-    CellsPage(tmp_path, [("one", moved / ".render")]).write(live=False)
+    CellsPage(tmp_path, [("one", moved / ".render")]).finish()
     assert 'href="caf%E9/.render/report.html"' in (tmp_path / "report.html").read_text()
+
+
+def test_while_cells_are_finished_in_quick_order_it_is_written_now_and_then(job, monkeypatch):
+    written = []
+    monkeypatch.setattr(CellsPage, "_page", lambda _, live: written.append(live) or "")
+    page = CellsPage(job.output.path, [])
+    for _ in range(200):
+        page.update()
+    assert written == [True]
+    page.finish()
+    assert written == [True, False]
 
 
 def test_a_page_that_cannot_be_written_ends_no_study(job, caplog):
     job.output.path.parent.mkdir(exist_ok=True)
     job.output.path.write_text("a file, where a folder should be")
-    CellsPage(job.output.path, []).write(live=False)
+    CellsPage(job.output.path, []).finish()
     assert "the report of the study cannot be written" in caplog.text
 
 
 def test_hostile_labels_are_shown_and_do_nothing(tmp_path):
-    CellsPage(tmp_path, [("<script>alert(1)</script>", tmp_path / "none")]).write(live=False)
+    CellsPage(tmp_path, [("<script>alert(1)</script>", tmp_path / "none")]).finish()
     text = (tmp_path / "report.html").read_text()
     assert "<script>alert" not in text
     assert json.dumps("&lt;script&gt;alert(1)&lt;/script&gt;")[1:-1] in text

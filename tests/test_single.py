@@ -93,9 +93,25 @@ def test_what_one_picture_cannot_have_is_refused(photo, style_picture, tmp_path,
         paint_image(photo, [style_picture], tmp_path / "a.png", [*QUICK, override])
 
 
+def test_many_pictures_are_not_painted_one_for_all(photo, style_picture, tmp_path):
+    (tmp_path / "other.png").write_bytes(photo.read_bytes())
+    (tmp_path / "list.txt").write_text("photo.png\nother.png\n")
+    for many in (tmp_path, tmp_path / "list.txt"):
+        with pytest.raises(SourceError, match=r"--content .*: holds 2 pictures.*render run"):
+            paint_image(many, [style_picture], tmp_path / "made" / "a.png", QUICK)
+
+
 def test_two_styles_after_one_option_are_both_used(photo, style_picture, tmp_path):
     job = paint_image(photo, [style_picture, photo], tmp_path / "a.png", QUICK)
     assert [image.path for image in job.style.images] == [style_picture, photo]
+
+
+def test_settings_of_any_length_are_no_style_pictures(photo, style_picture, tmp_path):
+    layers = ", ".join(f"relu{block}_1: 1.{'0' * 60}" for block in range(1, 6))
+    arguments = ["image", "--content", photo, "--styles", style_picture, "--output", photo]
+    result = CliRunner().invoke(app, [*map(str, arguments), f"style.layers={{{layers}}}"])
+    assert result.exit_code == 2, result.output
+    assert "would overwrite an input" in result.stderr
 
 
 def test_the_content_is_never_overwritten(photo, style_picture):
@@ -103,6 +119,16 @@ def test_the_content_is_never_overwritten(photo, style_picture):
     with pytest.raises(OutputError, match="overwrite"):
         paint_image(photo, [style_picture], photo, QUICK)
     assert photo.read_bytes() == before
+
+
+def test_nor_is_another_picture_that_is_read(photo, style_picture, tmp_path):
+    start = tmp_path / "start.png"
+    start.write_bytes(style_picture.read_bytes())
+    with pytest.raises(OutputError, match=r"overwrite an input \(optimize\.start\)"):
+        paint_image(photo, [style_picture], start, [*QUICK, f"optimize.start={start}"])
+    (tmp_path / "list.txt").write_text("photo.png")
+    with pytest.raises(OutputError, match="overwrite an input"):
+        paint_image(tmp_path / "list.txt", [style_picture], photo, QUICK)
 
 
 def test_an_unknown_extension_is_refused_with_those_that_are_known(photo, style_picture, tmp_path):

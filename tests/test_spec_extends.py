@@ -72,10 +72,15 @@ def test_an_error_in_the_extended_file_names_that_file(write, tmp_path):
     [
         ("extends: none.yaml\n", "job.yaml:1:10: extends: found no file at"),
         ("extends: 5\n", "job.yaml:1:10: extends: found 5"),
+        ("extends: ~nosuchuser/a.yaml\n", "job.yaml:1:10: extends: found the text '~nosuchuser"),
+        ("extends: loop.yaml\n", "job.yaml:1:10: extends: found the text 'loop.yaml'"),
+        ('extends: "a\\0b.yaml"\n', "job.yaml:1:10: extends: found the text"),
+        (f"extends: {'a' * 300}\n", "job.yaml:1:10: extends: found the text 'aaa"),
         ("extends: job.yaml\n", "which extends this file"),
     ],
 )
-def test_what_cannot_be_extended_is_told_where_it_stands(write, text, told):
+def test_what_cannot_be_extended_is_told_where_it_stands(write, tmp_path, text, told):
+    (tmp_path / "loop.yaml").symlink_to("loop.yaml")
     (problem,) = problems(write("job.yaml", text))
     assert told in problem
 

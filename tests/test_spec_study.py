@@ -84,6 +84,11 @@ def test_paths_in_cells_are_relative_to_the_job_file(job_of, tmp_path, monkeypat
         ("  style.images.3.path: [a.jpg]", "5:25", "style.images.3"),
         ("  farm.workers: [1, 2]", "5:3", "a setting that paints"),
         ('  style.images.0.path: {files: "none/*.jpg"}', "5:3", "no files of such names"),
+        ('  style.images.0.path: {files: "a**.jpg"}', "5:3", "a pattern that cannot be used"),
+        ("  style.images.0.path: {files: /}", "5:3", "a pattern that cannot be used"),
+        ("  output: [5]", "5:12", "output: found 5"),
+        ("  output: [a]", "5:12", "output: found the text 'a'"),
+        ("  output: [[]]", "5:12", "output: found a list of 0 items"),
         ("  style.weight: []", "5:17", "at least one item"),
     ],
 )

@@ -14,12 +14,13 @@ from conftest import of, smooth_noise
 from PIL import Image
 
 from render import pipeline
-from render.errors import SourceError
+from render.errors import OutputError, SourceError
 from render.farm import driver, hands, site
 from render.farm.events import FrameDone, FrameFailed, Note, RunStarted, WorkerReady
 from render.report.sheet import GAP, LONG_SIDE, contact_sheet
 from render.spec.load import dump_job
-from render.study import run
+from render.spec.study import expand_study
+from render.study import plan_all, run
 
 
 @pytest.fixture
@@ -174,6 +175,38 @@ def test_a_cell_that_cannot_be_rendered_is_named_before_any_work(images_job, fol
     with pytest.raises(SourceError, match=r"cell nowhere.jpg: style\.images\.0\.path"):
         run(job)
     assert not job.output.path.exists()
+
+
+GRID = "study={style.weight: [2, 9]}"
+
+
+def test_what_other_cells_painted_is_no_input(images_job, folder):
+    job = images_job(folder, "input.pattern=**/*", GRID, output="in/painted")
+    results = [cell.job.output.path / "one.png" for cell in expand_study(job)]
+    for path in (*results, job.output.path / "contact_sheet.png"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes((folder / "one.png").read_bytes())
+    assert [one.plan.total for one in plan_all(job)] == [1, 1]
+
+
+@pytest.mark.parametrize("pattern", ["*", "**/*.png"])
+def test_a_study_in_the_folder_of_its_inputs_is_refused(images_job, folder, pattern):
+    (folder / "contact_sheet.png").write_bytes((folder / "one.png").read_bytes())
+    job = images_job(folder, f"input.pattern={pattern}", GRID, output="in")
+    with pytest.raises(OutputError, match=r"in/contact_sheet\.png: .* among the inputs"):
+        run(job)
+    assert len(list(folder.iterdir())) == 2
+    plan_all(images_job(folder, "input.pattern=one*", GRID, output="in"))
+
+
+def test_the_sheet_takes_the_place_of_nothing_that_is_read(images_job, folder):
+    mine = folder / "contact_sheet.png"
+    mine.write_bytes((folder / "one.png").read_bytes())
+    named = images_job(mine, GRID, output="in")
+    style = images_job(folder / "one.png", f"style.images.0.path={mine}", GRID, output="in")
+    for job, key in ((named, "input.path"), (style, "style.images.0.path")):
+        with pytest.raises(OutputError, match=rf"sheet would overwrite an input \({key}\)"):
+            run(job)
 
 
 @pytest.mark.slow

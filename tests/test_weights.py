@@ -137,7 +137,7 @@ def test_nobody_is_advised_to_load_a_pickle_unsafely(tmp_path, style_picture):
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
-@pytest.mark.parametrize("data", [b"", b"no weights at all", bytes(64)])
+@pytest.mark.parametrize("data", [b"", b"no weights at all", bytes(64), b"h\x07.", b'{"a": 1}'])
 def test_a_file_of_something_else_is_refused(data, suffix, tmp_path):
     path = tmp_path / f"w{suffix}"
     path.write_bytes(data)
@@ -146,8 +146,9 @@ def test_a_file_of_something_else_is_refused(data, suffix, tmp_path):
 
 
 def test_a_file_without_tensors_by_name_is_refused(tmp_path):
-    with pytest.raises(WeightsError, match="tensors by name"):
-        load(write([torch.zeros(3)], tmp_path / "w.pth"))
+    for state in ([torch.zeros(3)], {0: torch.zeros(3)}):
+        with pytest.raises(WeightsError, match="tensors by name"):
+            load(write(state, tmp_path / "w.pth"))
 
 
 def test_a_missing_bias_is_named(states, tmp_path):
@@ -228,6 +229,13 @@ def test_without_network_the_error_names_three_ways_out_at_once(error, tmp_path,
     for way in (f"fetch {asked[0]}", "path of a state dict", "model.weights to procedural"):
         assert way in message
     assert str(tmp_path / "checkpoints" / "vgg19-dcbb9e9d.pth") in message
+
+
+def test_a_cache_that_cannot_be_made_is_told_with_the_same_ways_out(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "file" / "hub"))
+    with pytest.raises(WeightsError, match=r"cannot be downloaded .* Three ways out"):
+        load_convolutions(ModelSpec(weights="imagenet"), LAYERS)
 
 
 def test_imagenet_weights_in_the_cache_need_no_network(states, tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from render.farm.events import RunStarted
     from render.spec.job import Job
 
+_SETTING = re.compile(r"[\w.]+=")
+"""How an override begins; a file that is called like one can be named with `./` before it."""
 MOST_FAILURES = 20
 """Failed frames that are listed at the end; all of them are in `summary.json`."""
 
@@ -141,9 +144,9 @@ def image(
     from render.single import paint_image  # noqa: PLC0415
 
     rest = list(more or [])  # `--styles a b` leaves b here
-    others = [text for text in rest if "=" not in text or Path(text).is_file()]
+    settings = [text for text in rest if _SETTING.match(text)]
+    others = [text for text in rest if not _SETTING.match(text)]
     with reported(as_json=as_json):
-        settings = [text for text in rest if text not in others]
         paint_image(content, [*styles, *map(Path, others)], output, settings, say=say)
     _show([output], as_json=as_json)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -10,10 +11,11 @@ from rich.table import Table
 
 from render.cli.app import AsJson, JobFile, Output, Overrides, app, reported, say, tell
 from render.media.codecs import refuse_misfit
+from render.spec.job import Job
 from render.spec.load import load_job
 from render.spec.media import VideoInput
 from render.spec.named import missing_files
-from render.spec.study import expand_study
+from render.spec.study import Cell, expand_study
 
 
 @app.command()
@@ -41,16 +43,28 @@ def check(job_file: JobFile, overrides: Overrides = None, as_json: AsJson = Fals
     """Check a job file, and say which files that it names are not there; open none of them."""
     with reported(as_json=as_json):
         job = load_job(job_file, list(overrides or []))
-        for one in [cell.job for cell in expand_study(job)] if job.study else [job]:
+        cells = expand_study(job) if job.study else [Cell("", job)]
+        for one in (cell.job for cell in cells):
             if isinstance(one.input, VideoInput):
                 refuse_misfit(one.output, one.output.path)
-        missing = missing_files(job)
+        missing = _missing(job, cells)
     if as_json:
         tell({"problems": [], "missing": missing})
         return
     print(f"{job_file}: ok")
     for key, path in missing.items():
         say(f"{key}: {path} is not there (on this machine)")
+
+
+def _missing(job: Job, cells: Sequence[Cell]) -> dict[str, str]:
+    """Files that are not there, each once, by key; what only cells name, with the first of those."""
+    of_all = missing_files(job).items()
+    found: dict[tuple[str, str], str] = {}
+    for cell in cells:
+        for named in missing_files(cell.job).items():
+            key = named[0] if named in of_all else f"cell {cell.label}: {named[0]}"
+            found.setdefault(named, key)
+    return {key: path for (_, path), key in found.items()}
 
 
 @app.command()

@@ -17,6 +17,7 @@ os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
 
 import ray
 from ray._private import ray_constants
+from ray._private import utils as ray_utils
 from ray.exceptions import RayError
 
 from render.errors import FarmError
@@ -48,10 +49,11 @@ def connected(farm: Farm) -> Iterator[None]:
     address = farm.address or os.environ.get("RAY_ADDRESS")
     on_terminate = signal.getsignal(signal.SIGTERM)
     try:
-        if address:
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-        else:
-            _start_here(farm)
+        with _command_line_in_ascii():
+            if address:
+                ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+            else:
+                _start_here(farm)
     except Exception as error:  # which is what Ray raises where a node of its own starts too slowly
         where = f"joined at {address}" if address else "started on this machine"
         raise FarmError(f"Ray cannot be {where}: {error}") from error
@@ -61,6 +63,24 @@ def connected(farm: Farm) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _command_line_in_ascii() -> Iterator[None]:
+    """Have Ray tell its cluster of a command line that it can send.
+
+    It sends text, and names of files on the line may be bytes that are none.
+    """
+    theirs = ray_utils.get_entrypoint_name
+
+    def ours() -> str:
+        return str(theirs()).encode("ascii", "backslashreplace").decode()
+
+    ray_utils.get_entrypoint_name = ours
+    try:
+        yield
+    finally:
+        ray_utils.get_entrypoint_name = theirs
 
 
 def _start_here(farm: Farm) -> None:

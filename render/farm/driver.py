@@ -218,8 +218,7 @@ class Driver:
     def _take(self, hand: Hand, errand: Errand | None, answer: Answer) -> None:
         """Deal with what a worker says."""
         match answer:
-            case Placed(node) if not self._site.admits(node):
-                # It waited for room, and Ray put it on a node that joined after it was hired.
+            case Placed(node) if not self._site.admits(node):  # one that joined after it was hired
                 self._hands.remove(hand)
                 self._pool.end(hand)
             case Placed(node):

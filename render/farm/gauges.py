@@ -21,7 +21,8 @@ SECONDS = [0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000]
 
 def measured(on_event: OnEvent, job: str) -> OnEvent:
     """Counts every event under the job's name and hands it on; Ray must be running."""
-    keys, of_job = ("job",), {"job": job}
+    # Ray's tags are ASCII, and names of files are not, nor always text.
+    keys, of_job = ("job",), {"job": job.encode("ascii", "backslashreplace").decode()}
     frames = Counter("render_frames", "Frames that are finished.", keys)
     evaluations = Counter("render_evaluations", "Evaluations of loss and gradient.", keys)
     failures = Counter("render_failures", "Attempts that failed, by kind.", ("job", "kind"))

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from render.errors import OutputError
 from render.media.codecs import SHORTEST_FRAME, muxer, refuse_misfit
-from render.media.folder import write_folder
+from render.media.folder import frame_name, write_folder
+from render.media.names import real
 from render.media.sequence import SequenceSource
 from render.media.streams import Carried, carry, try_sound
 from render.media.timeline import Timeline, constant_timeline, source_timeline
@@ -25,16 +26,25 @@ log = logging.getLogger(__name__)
 
 
 def check_output(
-    path: AnyPath, output: Output, source: VideoSource | SequenceSource
+    path: AnyPath,
+    output: Output,
+    source: VideoSource | SequenceSource,
+    named: Iterable[tuple[str, AnyPath]] = (),
 ) -> tuple[str, ...]:
     """Refuse what cannot be written before anything is rendered.
+
+    Args:
+        path: the file, or the folder of numbered frames.
+        output: codec, quality and sound.
+        source: the input.
+        named: files that are read beside it, by their keys.
 
     Returns:
         What is not carried over as it is, one sentence each.
 
     Raises:
         OutputError: the file name, codec, quality and sound do not go together, the frames are too many
-            a second for the file, it is the input, or what is there cannot be replaced.
+            a second for the file, an input would be overwritten, or what is there cannot be replaced.
     """
     given = source.given if isinstance(source, VideoSource) else source.pictures.root
     try:
@@ -48,7 +58,16 @@ def check_output(
         raise OutputError(
             f"{path}: the result would overwrite the input; choose another output.path"
         )
-    if output.codec == "frames":
+    frames = output.codec == "frames"
+    targets = (
+        {real(path / frame_name(n, output)) for n in source.frames} if frames else {real(path)}
+    )
+    for key, read in named:
+        if real(read) in targets:
+            raise OutputError(
+                f"{read}: the result would overwrite an input ({key}); choose another output.path"
+            )
+    if frames:
         if isinstance(path, Path) and path.exists() and not path.is_dir():
             raise OutputError(
                 f"{path} is no folder, which codec: frames writes; choose another path"

@@ -174,7 +174,11 @@ class ImageSource:
 
 
 def open_images(
-    spec: ImagesInput, output: Output | None = None, *, kept: Path | None = None
+    spec: ImagesInput,
+    output: Output | None = None,
+    *,
+    kept: Path | None = None,
+    apart: AnyPath | None = None,
 ) -> ImageSource:
     """Find the pictures of a job, or take those that were found before.
 
@@ -183,13 +187,16 @@ def open_images(
         output: says how large the pictures are rendered; what lies in its folder is no input. `None`:
             they are as they are.
         kept: a list that was made for the same input, to be trusted.
+        apart: of a cell, the folder of its study, with the results of the others; `None`: that of
+            `output`.
 
     Raises:
         SourceError: nothing there, no picture in it, or the one picture cannot be read.
     """
     if kept is not None:
         return _source(spec, Manifest(kept), output)
-    apart = None if output is None else output.path
+    if apart is None and output is not None:
+        apart = output.path
     listing = find_pictures(spec.path, spec.pattern, apart)
     root = listing.root
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Iterable
 from contextlib import closing
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from string import Formatter
 from typing import Protocol
@@ -61,34 +63,45 @@ def _template(text: str) -> str:
     return text
 
 
-def check_output_names(source: ImageSource, output: Output) -> None:
-    """Refuse a job whose pictures would overwrite each other or their inputs, or be inputs next time.
+def check_output_names(
+    source: ImageSource, output: Output, named: Iterable[tuple[str, AnyPath]] = ()
+) -> None:
+    """Refuse a job whose pictures would overwrite each other or what is read, or be inputs next time.
 
     Names that differ only in case count as alike: many file systems keep only one of them.
+
+    Args:
+        source: the pictures.
+        output: where results go, and under which names.
+        named: files that are read beside the pictures, by their keys.
 
     Raises:
         OutputError: with both pictures and the name.
     """
-    folder = _real(output.path)
-    among = source.pattern if folder == _real(source.root) else None
+    folder = real(output.path)
+    among = source.pattern if folder == real(source.root) else None
     # On disk: a million names are too many for memory.
     with closing(sqlite3.connect("")) as seen:
         seen.execute("PRAGMA journal_mode = OFF")
-        seen.execute("CREATE TABLE inputs (place BLOB PRIMARY KEY) WITHOUT ROWID")
+        seen.execute("CREATE TABLE inputs (place BLOB PRIMARY KEY, key TEXT) WITHOUT ROWID")
         seen.execute("CREATE TABLE taken (name BLOB PRIMARY KEY, frame INTEGER) WITHOUT ROWID")
+        inputs = (("input.path", source.path(frame)) for frame in source.frames)
         seen.executemany(
-            "INSERT OR IGNORE INTO inputs VALUES (?)",
-            ((_key(_real(source.path(frame))),) for frame in source.frames),
+            "INSERT OR IGNORE INTO inputs VALUES (?, ?)",
+            ((_key(real(path)), key) for key, path in chain(inputs, named)),
         )
         for frame in source.frames:
             name = output_name(source, frame, output)
-            target = _real(folder / name)
+            target = real(folder / name)
             if isinstance(target, Path) and not target.is_relative_to(str(folder)):
                 raise OutputError(f"{folder / name}: a link there leads out of the output folder")
-            if seen.execute("SELECT 1 FROM inputs WHERE place = ?", (_key(target),)).fetchone():
+            read = seen.execute(
+                "SELECT key FROM inputs WHERE place = ?", (_key(target),)
+            ).fetchone()
+            if read:
                 raise OutputError(
-                    f"{target}: the result would overwrite an input; choose another output.path or "
-                    "output.name"
+                    f"{target}: the result would overwrite an input ({read[0]}); choose another "
+                    "output.path or output.name"
                 )
             if among is not None and is_picture(str(name), among):
                 raise OutputError(
@@ -105,11 +118,36 @@ def check_output_names(source: ImageSource, output: Output) -> None:
                 )
 
 
+def check_sheet(
+    sheet: AnyPath, source: ImageSource, named: Iterable[tuple[str, AnyPath]] = ()
+) -> None:
+    """Refuse a study whose sheet would overwrite what its cells read, or whose results be inputs.
+
+    Raises:
+        OutputError: with the sheet.
+    """
+    target = real(sheet)
+    pattern = source.pattern if real(sheet.parent) == real(source.root) else None
+    # Beside the inputs nothing tells the folders of cells from others.
+    if pattern is not None and ("/" in pattern or is_picture(sheet.name, pattern)):
+        raise OutputError(
+            f"{sheet}: the study's results would lie among the inputs and be some of them the next "
+            "time; choose another output.path"
+        )
+    inputs = (("input.path", source.path(frame)) for frame in range(len(source.pictures)))
+    for key, path in chain(inputs, named):
+        if real(path) == target:
+            raise OutputError(
+                f"{sheet}: the study's sheet would overwrite an input ({key}); choose another "
+                "output.path"
+            )
+
+
 def _key(place: object) -> bytes:
     return os.fsencode(str(place))
 
 
-def _real(place: AnyPath) -> AnyPath:
+def real(place: AnyPath) -> AnyPath:
     """A path with its links resolved; there are none in object storage."""
     if not isinstance(place, Path):
         return place

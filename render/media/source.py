@@ -11,6 +11,7 @@ from render.media.images import ImageSource, open_images
 from render.media.sequence import SequenceSource, open_sequence
 from render.media.video import VideoSource, open_video
 from render.spec.media import Input, Output, VideoInput
+from render.spec.url import AnyPath
 
 __all__ = ["Frame", "FrameError", "MovingSource", "Source", "open_source"]
 
@@ -19,7 +20,11 @@ MovingSource = VideoSource | SequenceSource
 
 
 def open_source(
-    spec: Input, output: Output | None = None, *, kept: Path | None = None
+    spec: Input,
+    output: Output | None = None,
+    *,
+    kept: Path | None = None,
+    apart: AnyPath | None = None,
 ) -> ImageSource | MovingSource:
     """Open what a job renders.
 
@@ -28,6 +33,7 @@ def open_source(
         output: the job's output: says how large the frames are rendered, and what lies in the input's
             folder but is no input; `None`: frames are as they are.
         kept: see `open_images`.
+        apart: likewise.
 
     Raises:
         SourceError: the input is missing, unreadable, or not what the job says.
@@ -41,4 +47,4 @@ def open_source(
         if folder:
             return open_sequence(spec, output)
         return open_video(spec, output)
-    return open_images(spec, output, kept=kept)
+    return open_images(spec, output, kept=kept, apart=apart)

@@ -11,6 +11,7 @@ from pathlib import Path
 from render import storage
 from render.errors import RenderError
 from render.report.facts import Facts, read_facts
+from render.report.pace import Pace
 from render.report.page import PAGES, REFRESH, address, as_bytes
 from render.report.pictures import Gallery, Pair
 from render.spec.url import AnyPath
@@ -38,20 +39,32 @@ class CellView:
 
 
 class CellsPage:
-    """Writes `report.html` of a study, as often as it is asked to.
+    """Writes `report.html` of a study at most every `every` seconds, and once more at the end.
 
     Args:
         folder: of the study.
         cells: label and `.render` folder of each.
+        every: seconds; a page that takes long to make is made less often.
     """
 
-    def __init__(self, folder: AnyPath, cells: Sequence[tuple[str, Path]]) -> None:
+    def __init__(
+        self, folder: AnyPath, cells: Sequence[tuple[str, Path]], every: float = 5.0
+    ) -> None:
         self._folder = folder
         self._cells = cells
+        self._pace = Pace(every)
         self._galleries: dict[tuple[Path, str], Gallery] = {}
 
-    def write(self, *, live: bool) -> None:
-        """Write the page with what is finished by now; if it cannot be, that ends no study."""
+    def update(self) -> None:
+        """Write the page with what is finished by now, if it is time to."""
+        self._pace.update(lambda: self._write(live=True))
+
+    def finish(self) -> None:
+        """Write the final page."""
+        self._write(live=False)
+
+    def _write(self, *, live: bool) -> None:
+        """Write the page; if it cannot be, that ends no study."""
         try:
             storage.write(self._folder / "report.html", as_bytes(self._page(live=live)))
         except Exception as error:
@@ -90,14 +103,14 @@ class CellsPage:
         if facts is None or not facts.frames:
             return CellView(label, "", "", "not finished yet")
         report = facts.folder / "report.html"
-        its_page = ""
+        way = ""
         if isinstance(self._folder, Path) and report.is_file():
-            its_page = address(report, self._folder)
+            way = address(report, self._folder)
         info = facts.records[facts.frames[0]].info
         losses = [f"{name} {value:.3g}" for name, value in info.get("loss", {}).items()]
         remark = ", ".join([f"{info.get('evaluations', 0)} evaluations", *losses])
         picture = self._gallery(facts).thumbnail(facts, facts.frames[0])
-        return CellView(label, picture, its_page, remark)
+        return CellView(label, picture, way, remark)
 
 
 def _facts(place: Path) -> Facts | None:

@@ -6,13 +6,13 @@ import hashlib
 import json
 import logging
 import platform
-import time
 from contextlib import suppress
 from pathlib import Path
 
 from render.files import write_atomically
 from render.media.images import ImageSource
 from render.media.source import MovingSource
+from render.report.pace import Pace
 from render.report.page import write_report
 from render.report.pictures import Gallery
 from render.spec.job import Job
@@ -37,17 +37,11 @@ class LiveReport:
         self.failures: dict[int, str] = {}
         self._folder = folder
         self._gallery = Gallery(source)
-        self._every = every
-        self._due = 0.0
+        self._pace = Pace(every)
 
     def update(self) -> None:
         """Write the page again, if it is time to."""
-        begun = time.monotonic()
-        if begun < self._due:
-            return
-        self._write(live=True)
-        took = time.monotonic() - begun
-        self._due = time.monotonic() + max(self._every, 30 * took)
+        self._pace.update(lambda: self._write(live=True))
 
     def finish(self) -> None:
         """Write the final page; if that cannot be, none is left that would wait for more for ever."""

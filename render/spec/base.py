@@ -10,6 +10,9 @@ from pydantic_core import PydanticCustomError
 
 from render.spec.url import AnyPath, is_url, read_url
 
+LONGEST_NAME = 255
+"""Bytes of a file's name, on every usual file system."""
+
 
 class Model(BaseModel):
     """A part of the job file: immutable, no key but its own, no value of another type.
@@ -91,6 +94,9 @@ def _resolve(value: object, info: ValidationInfo) -> object:
         path = folder / Path(value).expanduser()
     except RuntimeError:
         raise PydanticCustomError("path", "no such home folder", {"allowed": "a path"}) from None
+    if any(len(part.encode(errors="surrogatepass")) > LONGEST_NAME for part in path.parts):
+        allowed = f"a path, of names of at most {LONGEST_NAME} bytes"
+        raise PydanticCustomError("path", "too long a name", {"allowed": allowed})
     return _without_dots(path)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 from render.errors import JobError, Problem
 from render.spec.base import placed_text
@@ -37,11 +38,20 @@ def _read(path: Path, above: tuple[Path, ...]) -> Document:
     named = data[KEY]
     if not isinstance(named, str) or not named:
         _refuse(place, shown(named), "the path of a job file, relative to this one")
-    other = path.parent / Path(named).expanduser()
     chain = (*above, path.resolve())
-    if other.resolve() in chain:
+    try:
+        other = path.parent / Path(named).expanduser()
+        real, there = other.resolve(), other.is_file()
+    except (
+        OSError,
+        RuntimeError,
+        ValueError,
+    ) as error:  # no such home, links in a circle, too long
+        reason = getattr(error, "strerror", None) or error
+        _refuse(place, f"{shown(named)} ({printable(str(reason))})", "the path of a job file")
+    if real in chain:
         _refuse(place, f"{printable(named)}, which extends this file", "files that end somewhere")
-    if not other.is_file():
+    if not there:
         _refuse(place, f"no file at {printable(str(other))}", "the path of a job file")
     base = _read(other, chain)
     own = replace(document, data={key: value for key, value in data.items() if key != KEY})
@@ -103,5 +113,5 @@ def _bytes(path: Path, name: str) -> bytes:
     raise JobError([Problem(name, "", found, "the path of a job file in YAML")])
 
 
-def _refuse(place: Place, found: str, allowed: str) -> None:
+def _refuse(place: Place, found: str, allowed: str) -> NoReturn:
     raise JobError([Problem(place.text, KEY, found, allowed)])

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from render.spec.job import Job
+from render.spec.url import AnyPath
 
 
 def missing_files(job: Job) -> dict[str, str]:
@@ -15,9 +16,14 @@ def missing_files(job: Job) -> dict[str, str]:
     """
     return {
         key: str(path)
-        for key, path in _named(job)
+        for key, path in named_paths(job)
         if isinstance(path, Path) and "%" not in path.name and not _is_there(path)
     }
+
+
+def named_paths(job: Job) -> Iterator[tuple[str, AnyPath]]:
+    """Files and folders that a job reads, by key; a name may stand for the masks of many frames."""
+    return ((key, path) for key, path in _named(job) if isinstance(path, AnyPath))
 
 
 def _is_there(path: Path) -> bool:

@@ -57,10 +57,16 @@ def study_problems(job: Job, document: Document) -> list[Found]:
 def _cells(
     job: Job, document: Document, *, collect: bool = False
 ) -> tuple[list[Cell], list[Found]]:
-    axes = {key: list(_values(values)) for key, values in job.study.items()}
+    axes: dict[str, list[object]] = {}
     problems: list[Found] = []
-    for key, values in axes.items():
+    for key, axis in job.study.items():
         place = document.place(("study", key), of_key=True)
+        try:
+            values = axes[key] = list(_values(axis))
+        except ValueError as error:
+            found = f"a pattern that cannot be used ({error})"
+            problems.append(_problem(place, key, found, "a pattern such as styles/*.jpg"))
+            continue
         if any(key == fixed or key.startswith(f"{fixed}.") for fixed in FIXED):
             problems.append(_problem(place, key, f"the key {key}", "a setting that paints"))
         elif not values:
@@ -110,7 +116,8 @@ def _cell(
             for old, place in theirs.items():
                 if old[:3] == at:
                     ours[(*path, *old[3:])] = place
-    data["output"]["path"] = _output(job, f"{number:03}-{_slug(label)}")
+    if isinstance(data["output"], dict):  # else it is refused below
+        data["output"]["path"] = _output(job, f"{number:03}-{_slug(label)}")
     try:
         made = Job.model_validate(data, context={"folder": Path.cwd()})
     except ValidationError as error:
