@@ -1,5 +1,7 @@
 """Files that a job names and that are not there are told by key."""
 
+from pathlib import Path
+
 import pytest
 
 from render.spec.named import missing_files
@@ -24,9 +26,13 @@ def test_what_is_missing_is_named(video_job, tmp_path, setting, key):
     assert missing_files(video_job(setting.format(missing))) == {key: str(missing)}
 
 
-def test_a_name_that_no_disk_can_have_is_missing(video_job, tmp_path):
-    path = tmp_path / ("long" * 70)
-    assert missing_files(video_job(f"input.path={path}")) == {"input.path": str(path)}
+def test_what_lies_in_a_folder_that_may_not_be_looked_into_is_missing(video_job, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    job = video_job()
+    monkeypatch.setattr(Path, "exists", refuse)
+    assert missing_files(job)["input.path"] == str(job.input.path)
 
 
 def test_names_that_stand_for_many_and_urls_are_not_looked_for(video_job, tmp_path):

@@ -47,13 +47,7 @@ def check_output(
             a second for the file, an input would be overwritten, or what is there cannot be replaced.
     """
     given = source.given if isinstance(source, VideoSource) else source.pictures.root
-    try:
-        there = isinstance(path, Path) and path.exists()
-    except OSError as error:
-        raise OutputError(
-            f"output.path: {path} cannot be written: {error.strerror}; choose another name"
-        ) from error
-    both = there and isinstance(given, Path)
+    both = isinstance(path, Path) and isinstance(given, Path) and path.exists()
     if path == given or (both and Path(path).samefile(given)):
         raise OutputError(
             f"{path}: the result would overwrite the input; choose another output.path"

@@ -29,7 +29,7 @@ def named_paths(job: Job) -> Iterator[tuple[str, AnyPath]]:
 def _is_there(path: Path) -> bool:
     try:
         return path.exists()
-    except OSError:  # a name that no disk can have, or a folder that may not be looked into
+    except OSError:  # it is in a folder that may not be looked into
         return False
 
 
