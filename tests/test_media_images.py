@@ -132,11 +132,6 @@ def test_links_to_nothing_and_in_a_circle_are_left_aside(folder):
     assert names(open_images(folder, pattern="**/*")) == before
 
 
-def test_a_name_that_no_disk_can_have_is_refused(tmp_path):
-    with pytest.raises(SourceError, match="long: cannot be read: File name too long"):
-        open_images(tmp_path / ("long" * 70))
-
-
 def test_alpha_comes_with_the_frame(tmp_path):
     whole = np.full((8, 8, 4), 200, np.uint8)
     Image.fromarray(whole).save(tmp_path / "a.png")

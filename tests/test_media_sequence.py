@@ -37,11 +37,6 @@ def test_numbered_frames_play_as_a_video(folder, tmp_path):
     assert [number_of(frame.pixels) for frame in result.read(result.frames)] == list(range(1, 11))
 
 
-def test_a_name_that_no_disk_can_have_is_refused(tmp_path):
-    with pytest.raises(SourceError, match="long: cannot be read: File name too long"):
-        open_folder(tmp_path / ("long" * 70))
-
-
 def test_thumbnails_are_small(folder):
     small = list(open_folder(folder, frames="2-8x3").thumbnails(24))
     assert [number_of(pixels) for pixels in small] == [2, 5, 8]

@@ -53,15 +53,10 @@ def find_pictures(path: AnyPath, pattern: str, apart: AnyPath | None = None) -> 
     if isinstance(path, Url):
         if storage.facts(path) is None:
             return Listing(path, _in_storage(path, pattern, apart), ordered=False)
-    else:
-        try:
-            there, folder = path.exists(), path.is_dir()
-        except OSError as error:
-            raise SourceError(f"{path}: cannot be read: {error.strerror}") from error
-        if not there:
-            raise SourceError(f"{path}: no such file or folder; check the path of the input")
-        if folder:
-            return Listing(path, _in_folder(path, pattern, apart), ordered=False)
+    elif not path.exists():
+        raise SourceError(f"{path}: no such file or folder; check the path of the input")
+    elif path.is_dir():
+        return Listing(path, _in_folder(path, pattern, apart), ordered=False)
     if path.suffix.lower() in LISTS:
         return Listing(path.parent, _in_list(path), ordered=True)
     found = storage.facts(path)
