@@ -6,6 +6,7 @@ from ray._private import utils
 
 from render.errors import FarmError
 from render.farm.cluster import connected, muster
+from render.farm.hands import not_in
 from render.spec.farm import Farm
 
 SLOW = "The current node timed out during startup."
@@ -69,6 +70,11 @@ def nodes(*resources):
 def test_there_is_a_worker_for_each_place_that_a_node_has(farm, there, workers):
     assert muster(Farm(**farm), 100, nodes(*there)).workers == workers
     assert muster(Farm(**farm), 1, nodes(*there)).workers == 1
+
+
+def test_a_worker_is_kept_off_each_of_several_nodes():
+    """Ray took the space before a second one for a part of its name, and let workers onto it."""
+    assert not_in({"b", "a", "c"}) == "!in(a,b,c)"
 
 
 def test_a_crew_of_which_the_cluster_has_nothing_is_refused():

@@ -75,8 +75,13 @@ def hire(name: str, crew: Crew, avoided: Collection[str]) -> Hand:
     if not crew.gpus:
         options["runtime_env"] = {"env_vars": tunables()}
     if avoided:
-        options["label_selector"] = {"ray.io/node-id": f"!in({', '.join(avoided)})"}
+        options["label_selector"] = {"ray.io/node-id": not_in(avoided)}
     actor = ray.remote(num_cpus=crew.cpus, num_gpus=crew.gpus, **options)(Worker)
     hand = Hand(name, actor.remote(), avoided)
     hand.send(hand.actor.place.remote(), None)
     return hand
+
+
+def not_in(nodes: Collection[str]) -> str:
+    """What Ray is asked for to keep a worker off nodes; to Ray a space is a part of a name."""
+    return f"!in({','.join(sorted(nodes))})"
