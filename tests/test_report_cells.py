@@ -7,14 +7,12 @@ from dataclasses import replace
 import pytest
 from browser import chromium
 from conftest import smooth_noise
+from kept import kept
 from PIL import Image
 
 from render.files import digest
-from render.inputs import prepare
-from render.ledger import Record
 from render.media.stills import encode_png
 from render.places import store_folder
-from render.planner import plan_units
 from render.report.cells import CellsPage
 from render.spec.study import expand_study
 from render.store import Store
@@ -86,17 +84,8 @@ def test_while_it_runs_it_shows_what_there_is_and_loads_itself_again(job, tmp_pa
 
 
 def test_the_way_to_a_cell_whose_name_is_in_no_encoding(images_job, tmp_path):
-    folder = tmp_path / "in"
-    folder.mkdir()
-    Image.fromarray(smooth_noise(32, 32, 1)).save(folder / "a.png")
-    job = images_job(folder)
-    with Store(job) as store:
-        prepared = prepare(job)
-        store.keep_plan(plan_units(job, prepared.source, prepared.fingerprints()))
-        data = (folder / "a.png").read_bytes()
-        (job.output.path / "a.png").write_bytes(data)
-        store.record([Record(0, "a.png", digest(data))])
-        (store.folder / "report.html").touch()
+    job = kept(images_job, tmp_path, "a.png")
+    (store_folder(job) / "report.html").touch()
     moved = job.output.path.rename(tmp_path / "caf\udce9")
     CellsPage(tmp_path, [("one", moved / ".render")]).finish()
     assert 'href="caf%E9/.render/report.html"' in (tmp_path / "report.html").read_text()

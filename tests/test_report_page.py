@@ -6,6 +6,7 @@ import json
 import pytest
 from browser import chromium
 from conftest import smooth_noise
+from kept import kept
 from PIL import Image
 
 from render.errors import OutputError
@@ -193,16 +194,7 @@ def test_a_report_that_cannot_be_made_is_no_reason_to_end_a_run(output, caplog):
 
 
 def test_names_in_no_encoding_are_shown_as_their_bytes(images_job, tmp_path):
-    folder = tmp_path / "in"
-    folder.mkdir()
-    Image.fromarray(smooth_noise(32, 32, 1)).save(folder / "caf\udce9.png")
-    job = images_job(folder)
-    with Store(job) as store:
-        prepared = prepare(job)
-        store.keep_plan(plan_units(job, prepared.source, prepared.fingerprints()))
-        png = (folder / "caf\udce9.png").read_bytes()
-        (job.output.path / "caf\udce9.png").write_bytes(png)
-        store.record([Record(0, "caf\udce9.png", hashlib.sha256(png).hexdigest(), {})])
+    job = kept(images_job, tmp_path, "caf\udce9.png")
     assert r"caf\udce9.png" in write_report(job.output.path).read_text()
 
 
