@@ -1,5 +1,6 @@
 """Studies: every cell rendered by the farm, and one sheet of them all."""
 
+import queue
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from PIL import Image
 
 from render import pipeline
 from render.errors import OutputError, SourceError
-from render.farm import driver, hands, site
+from render.farm import driver, hands, pool, site
 from render.farm.events import FrameDone, FrameFailed, Note, RunStarted, WorkerReady
 from render.report.sheet import GAP, LONG_SIDE, contact_sheet
 from render.spec.load import dump_job
@@ -146,8 +147,22 @@ def test_a_study_that_is_interrupted_while_it_waits_gives_back_what_it_asked_for
     assert growing == [[{"CPU": 3}], []]
 
 
+@pytest.fixture
+def hired(monkeypatch):
+    """Told of every worker that is hired; it may not run yet."""
+    told = queue.Queue()
+
+    def hire(*args):
+        hand = hands.hire(*args)
+        told.put(hand.name)
+        return hand
+
+    monkeypatch.setattr(pool, "hire", hire)
+    return told
+
+
 def test_cells_of_a_study_use_nodes_that_join_later(
-    cluster, images_job, folder, growing, monkeypatch
+    cluster, images_job, folder, growing, hired, monkeypatch
 ):
     monkeypatch.setattr(hands, "PLACING", 1000)  # nobody takes over an idle worker
     auto = ("farm.workers=auto", "study={seed: [1, 2]}")
@@ -155,7 +170,9 @@ def test_cells_of_a_study_use_nodes_that_join_later(
 
     def watch(event):
         events.append(event)
-        if isinstance(event, FrameDone):
+        if isinstance(event, FrameDone) and not begun.is_set():
+            for _ in range(2):  # the other cell waits for room before this one's worker is idle
+                hired.get(timeout=120)
             begun.set()
 
     with ThreadPoolExecutor(1) as aside:
