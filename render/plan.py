@@ -9,8 +9,8 @@ from typing import Any
 
 from render.spec.stages import Effort
 
-PROBED = 16
-"""Frames of a chain for each one that is probed."""
+PROBED = 20
+"""Frames of a chain for each one that is probed; see `Detail` for what comes of more or fewer."""
 
 
 @dataclass(frozen=True)

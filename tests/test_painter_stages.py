@@ -62,18 +62,18 @@ def test_without_curvature_there_is_nothing_to_hand_on(frames):
 
 
 def test_a_probe_shows_the_detail_that_the_content_has_by_itself(frames):
-    """Whatever the frame starts from, and at the price of a warm frame."""
+    """Whatever the frame starts from."""
     bound = painter(optimize={"evaluations": 60, "warm_evaluations": 40})
     first = bound.paint(frames[0], probe=True)
-    alone = [painter(optimize={"evaluations": 40}).paint(frame).pixels for frame in frames]
-    assert first.evaluations == sum(stage_evaluations(bound.job, 5, "first")[:1]) + 40
+    alone = [painter(optimize={"evaluations": 60}).paint(frame).pixels for frame in frames]
+    assert first.evaluations == sum(stage_evaluations(bound.job, 5, "first")[:1]) + 60
     assert first.detail.mean == pytest.approx(energy(alone[0]), rel=1e-4)
     assert first.detail.mean * first.detail.share == pytest.approx(energy(first.pixels), rel=1e-4)
 
     before = Links(Neighbour(frames[0], first.pixels, detail=first.detail))
     unprobed, probed = (bound.paint(frames[1], before, probe=each) for each in (False, True))
     assert unprobed.detail == first.detail
-    assert probed.evaluations == unprobed.evaluations + 40
+    assert probed.evaluations == unprobed.evaluations + 60
     assert probed.detail.mean == pytest.approx(energy(alone[1]), rel=1e-4)
     assert probed.detail.share == first.detail.share
 
@@ -120,7 +120,7 @@ def test_a_probe_that_leaves_the_numbers_is_told_like_any_painting(frames, monke
 
     def spoilt(*arguments, evaluations, **others):
         found = whole(*arguments, evaluations=evaluations, **others)
-        return replace(found, pixels=found.pixels * torch.nan) if evaluations == 40 else found
+        return replace(found, pixels=found.pixels * torch.nan) if evaluations == 50 else found
 
     monkeypatch.setattr(bound.stylizer, "stylize", spoilt)
     bound.paint(frames[0])

@@ -9,18 +9,15 @@ from render.plan import Plan, Unit
 from render.planner import anchored
 
 
-def test_of_a_long_chain_every_sixteenth_frame_is_probed():
+def test_of_a_long_chain_every_twentieth_frame_is_probed():
     def probed(unit):
         return [n for n in range(len(unit.frames)) if unit.probed(n)]
 
-    assert probed(Unit(0, 0, range(100, 141), chained=True)) == [0, 16, 32]
-    assert probed(Unit(0, 0, range(40), chained=True)) == [
-        0,
-        16,
-    ]  # for the last eight there is none
-    assert probed(Unit(0, 0, range(25), chained=True)) == [0, 16]
-    assert not probed(Unit(0, 0, range(24), chained=True))  # the first would be of no use alone
-    assert not probed(Unit(0, 0, range(41), chained=False))
+    assert probed(Unit(0, 0, range(100, 151), chained=True)) == [0, 20, 40]
+    assert probed(Unit(0, 0, range(50), chained=True)) == [0, 20]  # for the last ten there is none
+    assert probed(Unit(0, 0, range(31), chained=True)) == [0, 20]
+    assert not probed(Unit(0, 0, range(30), chained=True))  # the first would be of no use alone
+    assert not probed(Unit(0, 0, range(51), chained=False))
     anchors, *segments = anchored(0, range(1000), [0] * 1000, 32, 16, 0)
     assert not any(probed(unit) for unit in (anchors, *segments))
 

@@ -10,7 +10,8 @@ from render.spec.job import Job
 from render.spec.media import ImagesInput
 from render.spec.stages import (
     LEAST,
-    LEAST_PROBE,
+    LEAST_PROBED,
+    PROBE,
     frames_kept,
     gaps_back,
     probe_evaluations,
@@ -65,11 +66,12 @@ def test_stages_sum_to_the_budget_and_the_first_frame_has_half_of_it_in_its_firs
         assert 2 * cold[0] >= evaluations
 
 
-def test_a_probe_is_as_long_as_a_warm_frame_if_that_suffices_to_foretell():
-    assert probe_evaluations(job(warm=80)) == 80
+def test_a_probe_is_as_long_as_it_needs_to_foretell():
+    assert probe_evaluations(job(warm=160)) == 160
+    assert probe_evaluations(job(warm=80)) == PROBE
     assert probe_evaluations(job(warm=80, evaluations=50)) == 50
-    assert probe_evaluations(job(warm=LEAST_PROBE)) == LEAST_PROBE
-    assert probe_evaluations(job(warm=LEAST_PROBE - 1)) == 0
+    assert probe_evaluations(job(warm=LEAST_PROBED)) == PROBE
+    assert probe_evaluations(job(warm=LEAST_PROBED - 1)) == 0
     assert probe_evaluations(job(warm_start="previous")) == 0
     assert probe_evaluations(job(flow="none")) == 0
     pictures = ImagesInput(kind="images", path=Path("/pictures"))

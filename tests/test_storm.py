@@ -21,7 +21,7 @@ from render.sample import SampleClip
 from render.sample.write import write_clip
 from render.spec.document import Document
 from render.spec.load import build_job, dump_job
-from render.spec.stages import LEAST_PROBE
+from render.spec.stages import LEAST_PROBED
 
 SEEDS = [int(text) for text in os.environ.get("STORM_SEEDS", "4").split()]
 SECONDS = float(os.environ.get("STORM_SECONDS", "15"))
@@ -114,7 +114,7 @@ def make(cluster, make_data, tmp_path_factory):
     def make(name, *overrides):
         output = tmp_path_factory.mktemp("storm") / f"{name}.mp4"
         data = make_data({"kind": "video", "path": str(clip), "cuts": []}, output)
-        data["optimize"] = {"evaluations": LEAST_PROBE, "warm_evaluations": LEAST_PROBE}
+        data["optimize"] = {"evaluations": LEAST_PROBED, "warm_evaluations": LEAST_PROBED}
         data["output"]["size"] = 40
         data["temporal"] = {"stages": 3}
         data["farm"] = {"retries": 99, "losses": 99, "workers": 2, "address": cluster.address}

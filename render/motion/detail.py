@@ -39,9 +39,10 @@ class Detail:
     """How much detail a painting has where its content has so much: `base + slope · content`.
 
     Seen in a frame that was painted by itself, it foretells what others would have if they were: the
-    first of a chain, and on the way probes, which are painted for this alone. Over 200 frames of a slow
-    pan what was foretold, over what was there, went from 0.88 to 1.20 with the first frame alone, from
-    1.00 to 1.05 with a probe in sixteen frames (means over 25).
+    first of a chain, and on the way probes, which are painted for this alone. On a slow pan what was
+    foretold for frames 8, 16, 24, 32 and 40 further on was wrong by 2.5, 3.8, 5.3, 6.8 and 8.3% (root
+    mean square; the content's slope makes it a seventh less), so that one probe in twenty frames is
+    wrong by 2% on average.
 
     Attributes:
         base: where the content has none.
