@@ -1,5 +1,7 @@
 """Starting and joining Ray: what goes wrong there is told like any other error."""
 
+import sys
+
 import pytest
 import ray
 from ray._private import utils
@@ -38,6 +40,7 @@ def test_a_command_line_that_is_no_text_keeps_no_ray_from_starting(monkeypatch):
     monkeypatch.setattr(
         utils, "get_entrypoint_name", lambda: "render run output.path=caf\udce9.mp4"
     )
+    monkeypatch.setattr(sys, "orig_argv", ["render", "run", "output.path=caf\udce9.mp4"])
     theirs = utils.get_entrypoint_name
     for farm in (Farm(), Farm(address="ray-head:6379")):
         with connected(farm):

@@ -123,6 +123,32 @@ def test_a_node_that_joins_is_used_and_one_that_is_told_to_leave_gets_no_more(
     assert not of(FrameFailed, events)
 
 
+def test_a_worker_that_runs_before_its_node_was_looked_at_is_kept(
+    cluster, images_job, pictures, monkeypatch
+):
+    honest, waiting = preflight.look, "farm.workers=2"
+    job, events, joined = images_job(pictures, *FIRST, waiting), [], []
+
+    def look(*given, **more):
+        time.sleep(5)
+        return honest(*given, **more)
+
+    def join(event):
+        events.append(event)
+        if isinstance(event, FrameDone) and not joined:
+            gate(job).touch()
+            joined.append(cluster.add_node(num_cpus=3))
+        if isinstance(event, WorkerReady) and joined:
+            gate(job).unlink()
+
+    monkeypatch.setattr(preflight, "look", look)
+    try:
+        assert run(job, on_event=join).status == "finished"
+    finally:
+        cluster.remove_node(joined[0], allow_graceful=False)
+    assert [event.worker for event in of(WorkerReady, events)] == ["worker-1", "worker-2"]
+
+
 def tell_to_leave(cluster, node):
     command = [
         *(str(Path(sys.executable).with_name("ray")), "drain-node"),

@@ -143,8 +143,9 @@ class Worker:
         self._keep = 1
         self._recent: dict[tuple[int, int], dict[int, Neighbour]] = {}
 
-    def place(self) -> Placed:
-        """Where this worker runs."""
+    def place(self, pause: float = 0.0) -> Placed:
+        """Where this worker runs, after so many seconds."""
+        time.sleep(pause)
         return Placed(ray.get_runtime_context().get_node_id())
 
     def load(self, job: Job, materials: Materials) -> Ready:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -69,8 +70,12 @@ def connected(farm: Farm) -> Iterator[None]:
 def _command_line_in_ascii() -> Iterator[None]:
     """Have Ray tell its cluster of a command line that it can send.
 
-    It sends text, and names of files on the line may be bytes that are none.
+    It sends text, and names of files on the line may be bytes that are none. Only then is Ray's own
+    function touched, which no release promises to keep.
     """
+    if all(word.isascii() for word in sys.orig_argv):
+        yield
+        return
     theirs = ray_utils.get_entrypoint_name
 
     def ours() -> str:

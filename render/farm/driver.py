@@ -12,7 +12,7 @@ import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
 
 from render.errors import FarmError, OutputError
-from render.farm.actor import BatchReply, BatchTask, Placed, Ready, Reply
+from render.farm.actor import BatchReply, Placed, Ready, Reply
 from render.farm.attempts import Attempts, failure_limit
 from render.farm.cluster import Crew
 from render.farm.events import (
@@ -170,10 +170,7 @@ class Driver:
                 continue
             if errand is None:
                 return
-            actor, task = hand.actor, errand.task
-            call = (actor.paint_batch if isinstance(task, BatchTask) else actor.paint).remote(task)
-            hand.send(call, errand)
-            self._flight.sent(call, hand.node, task)
+            self._flight.sent(hand.give(errand), hand.node, errand.task)
             for frame in errand.frames:
                 self._on_event(FrameSent(frame, errand.stage, errand.shot, hand.name))
 
@@ -218,7 +215,9 @@ class Driver:
     def _take(self, hand: Hand, errand: Errand | None, answer: Answer) -> None:
         """Deal with what a worker says."""
         match answer:
-            case Placed(node) if not self._site.admits(node):  # one that joined after it was hired
+            case Placed(node) if self._site.awaits(node):  # one that joined after it was hired
+                hand.ask_again()
+            case Placed(node) if not self._site.admits(node):
                 self._hands.remove(hand)
                 self._pool.end(hand)
             case Placed(node):

@@ -9,13 +9,15 @@ from typing import Any
 
 import ray
 
-from render.farm.actor import Worker
+from render.farm.actor import BatchTask, Worker
 from render.farm.cluster import Crew
 from render.farm.work import Errand
 from render.settle import tunables
 
 PLACING = 20.0
 """Seconds after which a worker that does not run yet is taken to wait for room."""
+ASK_AGAIN = 0.5
+"""Seconds after which a worker is heard again whose node is being looked at."""
 
 
 @dataclass(eq=False)
@@ -53,6 +55,18 @@ class Hand:
         if not self.calls:
             self.since = time.monotonic()
         self.calls[call] = errand
+
+    def give(self, errand: Errand) -> ray.ObjectRef:
+        """Have it paint; the call."""
+        task = errand.task
+        paint = self.actor.paint_batch if isinstance(task, BatchTask) else self.actor.paint
+        call = paint.remote(task)
+        self.send(call, errand)
+        return call
+
+    def ask_again(self) -> None:
+        """Where it runs, after a while."""
+        self.send(self.actor.place.remote(ASK_AGAIN), None)
 
     def patience(self, timeout: float) -> float | None:
         """Seconds until it is to be taken for hung; `None` if it has nothing to do, or waits for a node.

@@ -170,6 +170,10 @@ class Preflight:
         """Whether a node was looked at and found fit."""
         return node in self._known and node not in self.unknown and node not in self.unfit
 
+    def awaits(self, node: str) -> bool:
+        """Whether a node was asked, and its answer is not overdue."""
+        return node in self.unknown and not math.isinf(self._due.get(node, 0))
+
     def _ask(self, nodes: Nodes, crew: Crew) -> None:
         for number in nodes:
             task = ray.remote(num_cpus=0, max_calls=1)(look).options(

@@ -96,6 +96,12 @@ class Site:
         """Whether workers may be on a node: it was looked at, is fit, and is not told to leave."""
         return node not in self._leaving and self._preflight.admits(node)
 
+    def awaits(self, node: str) -> bool:
+        """Whether it will soon be known if a node is fit: it has just joined."""
+        return node not in self.nodes or (
+            node not in self._leaving and self._preflight.awaits(node)
+        )
+
     @property
     def barred(self) -> set[str]:
         """Nodes, as far as it knows of them, on which no worker is to be hired."""
