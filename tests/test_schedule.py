@@ -68,10 +68,10 @@ def test_of_what_is_too_long_to_be_played_through_the_least_that_it_takes_is_for
 
 
 def test_what_is_left_of_a_job_counts_its_probes():
-    clip = replace(plan(41, stages=5), rate=Fraction(25))
-    assert evaluations_left(job(90, 60), clip, ()) == 90 + 40 * 60 + 3 * 60
-    assert evaluations_left(job(90, 60), clip, range(1, 32)) == 90 + 9 * 60 + 2 * 60
-    assert evaluations_left(job(90, 39), clip, ()) == 90 + 40 * 39  # too few to foretell anything
+    clip = replace(plan(51, stages=5), rate=Fraction(25))
+    assert evaluations_left(job(90, 60), clip, ()) == 90 + 50 * 60 + 3 * 90
+    assert evaluations_left(job(90, 60), clip, range(1, 32)) == 90 + 19 * 60 + 2 * 90
+    assert evaluations_left(job(90, 39), clip, ()) == 90 + 50 * 39  # too few for one
 
 
 def anchors(count, segment=32):
