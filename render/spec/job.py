@@ -83,7 +83,7 @@ class Optimize(Model):
     """Evaluations of loss and gradient for a frame that follows no other, shared out over the scales."""
     warm_evaluations: PositiveInt = 80
     """Evaluations for a frame that starts from the previous one; with 40 or more, every twentieth of a
-    long shot takes as many again, or 100, to see how much detail its content has."""
+    long shot takes as many again, 100 at least, to see how much detail its content has."""
     scales: (
         Literal["auto"]
         | Annotated[int, Field(ge=1, le=16)]

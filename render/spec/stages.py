@@ -22,7 +22,7 @@ PROBE = 100
 content: on a slow pan out of rich into plain content those of 300 had 1.18 to 1.54 times the detail of
 those of 40, 1.06 to 1.15 times that of 80, 1.04 to 1.07 times that of 100."""
 LEAST_PROBED = 40
-"""Warm evaluations with which probes are made: with fewer they would be more than an eighth of all."""
+"""Warm evaluations with which probes are made: with fewer they would add more than an eighth."""
 ANCHOR = 2
 """An anchor has so many times the warm evaluations: much of it lies in no earlier one, and all the
 frames of its segment start from it."""
