@@ -131,14 +131,20 @@ def _render_all(
     """
     pool = Pool(workers)
     turn, stop = threading.Lock(), threading.Event()
+    told: set[str] = set()
 
     def render(cell: Cell) -> Summary:
         def tell(event: Event) -> None:
             if stop.is_set():
                 raise KeyboardInterrupt  # as if this thread had been interrupted: it tidies up
-            if not isinstance(event, Note | RunStarted):
-                with turn:
-                    on_event(_of_cell(event, cell.label))
+            if isinstance(event, RunStarted):
+                return
+            with turn:
+                if isinstance(event, Note):  # many cells say the same of the farm, or of an input
+                    if event.text in told:
+                        return
+                    told.add(event.text)
+                on_event(_of_cell(event, cell.label))
 
         return pipeline.run(cell.job, pool, on_event=tell, fresh=fresh, verify=verify, study=folder)
 
@@ -217,10 +223,12 @@ def plan_all(job: Job) -> list[Planned]:
 
 
 def _of_cell(event: Event, label: str) -> Event:
-    """The event, with the cell where it names a frame."""
+    """The event, with the cell where it tells of one."""
     match event:
         case FrameSent() | FrameDone() | StageDone() | FrameFailed() | FrameRetried():
             return replace(event, cell=label)
+        case Note():
+            return Note(f"cell {label}: {event.text}")
         case OutputWritten():
             return Note(f"cell {label}: finished, in {event.path}")
     return event
