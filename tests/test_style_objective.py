@@ -10,7 +10,7 @@ from torch.nn import functional
 from render.style.objective import Objective, Pull, Region, Weights
 from render.style.procedural import procedural_convolutions
 from render.style.pyramid import resize
-from render.style.statistics import make_target, moments
+from render.style.statistics import STYLE_LOSSES, make_target, moments
 from render.style.targets import StylePicture, Styles
 from render.style.vgg import Vgg
 
@@ -71,9 +71,18 @@ def test_at_the_style_picture_itself_the_style_term_is_nothing(vgg):
     assert objective.terms(picture(48, seed=1))["style"].item() == pytest.approx(0, abs=1e-12)
 
 
-def test_the_gradient_agrees_with_finite_differences(vgg):
+@pytest.mark.parametrize("loss", STYLE_LOSSES)
+@pytest.mark.parametrize("given", ["whole", "in parts"])
+def test_the_gradient_agrees_with_finite_differences(vgg, loss, given):
+    """In parts: two regions that fade into each other, a clear edge, and a pull that grows."""
     content = picture(32)
-    objective = Objective(vgg, WEIGHTS, style_target(vgg), content, pull_for(content))
+    style, pull, opaque = style_target(vgg, loss=loss), pull_for(content), None
+    if given == "in parts":
+        across = torch.linspace(0, 1, 32, dtype=torch.float64).expand(1, 1, 32, 32)
+        style = [replace(style[0], area=across), replace(style[0], area=1 - across, weight=2.0)]
+        pull = replace(pull, mask=across.mT)
+        opaque = (across > 0.1).double()
+    objective = Objective(vgg, WEIGHTS, style, content, pull, opaque)
     x = picture(32, seed=3).flatten(1)
     _, gradient = objective(x)
     generator = torch.Generator().manual_seed(4)

@@ -82,6 +82,16 @@ def test_gradients_agree_with_finite_differences(loss):
 
 
 @pytest.mark.parametrize("loss", LOSSES)
+def test_gradients_agree_with_finite_differences_where_positions_count_unequally(loss):
+    distance = make_target(measured(random(1, 3, 4, 5, seed=1)), loss).distance
+    features = torch.tensor(random(2, 3, 4, 5), requires_grad=True)
+    area = torch.linspace(0.2, 1, 20, dtype=torch.float64).view(1, 1, 4, 5)
+    assert torch.autograd.gradcheck(
+        lambda x: distance(moments(x, loss, guide(area, 4, 5).expand(2, -1, -1, -1))), features
+    )
+
+
+@pytest.mark.parametrize("loss", LOSSES)
 def test_a_picture_is_at_no_distance_from_itself(loss):
     features = measured(random(1, 4, 5, 6), loss)
     target = make_target(features, loss)

@@ -114,7 +114,7 @@ def test_a_style_of_which_nothing_counts_is_refused_by_name(vgg):
 def test_a_style_that_is_not_finite_is_refused_by_name(vgg):
     broken = SECOND.pixels.clone()
     broken[0, 1, 2, 3] = torch.nan
-    with pytest.raises(EngineError, match=r"style\.images\.1 .*not finite"):
+    with pytest.raises(EngineError, match=r"style\.images\.1: .*not finite"):
         styles(vgg, FIRST, StylePicture(broken))
 
 

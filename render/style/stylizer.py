@@ -12,6 +12,7 @@ from torch.nn import functional
 from render.errors import EngineError
 from render.style.bands import bands_of
 from render.style.budget import Budget
+from render.style.checks import check_finite, check_like, check_mask
 from render.style.colour import Palette, blend_palettes, filled, palette, repainted
 from render.style.guides import feather, without_overlap
 from render.style.keeping import Keeping
@@ -71,6 +72,10 @@ class Stylizer:
         start: what pictures that follow no other are started from.
         keeping: which of the content's colours are kept.
         feather: width over which the edges of regions are softened, over the picture's long side.
+
+    Raises:
+        EngineError: the network lacks a layer, nothing is asked of the picture, or not all numbers of
+            the start are finite.
     """
 
     def __init__(
@@ -85,6 +90,14 @@ class Stylizer:
         keeping: Keeping = Keeping(),  # noqa: B008 frozen
         feather: float = 0.01,
     ) -> None:
+        if missing := sorted(weights.layers() - vgg.layers):
+            raise EngineError(
+                f"style.layers, content.layers: the network was made without {missing[0]}"
+            )
+        if max(weights.style, weights.content) <= 0:
+            raise EngineError("style.weight, content.weight: one of them must be above 0")
+        if isinstance(start, Tensor):
+            check_finite("optimize.start", start)
         exact = weights.form == "neural-style"
         self.vgg = vgg
         self.weights = weights
@@ -135,10 +148,10 @@ class Stylizer:
 
         Raises:
             EngineError: the picture is too small for the layers, not all numbers of a picture are
-                finite, or masks are missing or of another shape.
+                finite, or masks are missing or something is of another shape.
         """
         content = content.to(self.vgg.device, torch.float32)
-        self._check(content, start, areas, opaque)
+        self._check(content, start, pull, areas, opaque)
         height, width = content.shape[-2:]
         opaque = None if opaque is None else opaque.to(content)
         regions = self._areas(areas, content)
@@ -209,12 +222,17 @@ class Stylizer:
         self,
         content: Tensor,
         start: Tensor | None,
+        pull: Pull | None,
         areas: Sequence[Tensor],
         opaque: Tensor | None,
     ) -> None:
-        for name, picture in (("content", content), ("start", start)):
-            if picture is not None and not bool(torch.isfinite(picture).all()):
-                raise EngineError(f"{name}: the picture holds numbers that are not finite")
+        check_finite("content", content)
+        if start is not None:
+            check_like("start", start, content)
+            check_finite("start", start)
+        if pull is not None:
+            check_like("pull", pull.target, content)
+            check_like("pull's mask", pull.mask, content[:, :1])
         height, width = content.shape[-2:]
         # Mirrored beyond its edges a picture is that much larger, and no mirror reaches further than it.
         side = max(smallest_side(self.weights.layers()) - 2 * self._margin, self._margin + 1)
@@ -228,17 +246,10 @@ class Stylizer:
             raise EngineError(
                 f"style.regions: {len(areas)} masks for {self.styles.regions} regions"
             )
-        named = {f"style.regions.{n}.content": area for n, area in enumerate(areas)}
+        for number, area in enumerate(areas):
+            check_mask(f"style.regions.{number}.content", area, content)
         if opaque is not None:
-            named["the picture's alpha"] = opaque
-        for name, mask in named.items():
-            if mask.shape[-2:] != content.shape[-2:]:
-                raise EngineError(
-                    f"{name}: a mask of {mask.shape[-1]}×{mask.shape[-2]} for a picture of "
-                    f"{width}×{height}; they must have one size"
-                )
-            if not bool(torch.isfinite(mask).all()):
-                raise EngineError(f"{name}: the mask holds numbers that are not finite")
+            check_mask("the picture's alpha", opaque, content)
 
     def _areas(self, areas: Sequence[Tensor], content: Tensor) -> list[Tensor]:
         width = self._feather * max(content.shape[-2:])

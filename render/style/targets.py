@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from render.errors import EngineError
+from render.style.checks import check_finite, check_mask
 from render.style.colour import Palette, blend_palettes, filled, palette
 from render.style.guides import guide
 from render.style.pyramid import fit_size, resize
@@ -109,7 +110,8 @@ class Styles:
         scale: long side of the style pictures over that of the result.
 
     Raises:
-        EngineError: a picture or a part of it holds nothing that counts.
+        EngineError: a picture or a part of it holds nothing that counts, or numbers that are not finite,
+            or a mask is not of its picture's size.
     """
 
     def __init__(
@@ -127,11 +129,16 @@ class Styles:
         self._layers = tuple(layers)
         self._loss = loss
         self._scale = scale
+        for number, picture in enumerate(pictures):
+            check_finite(f"style.images.{number}", picture.pixels)
+            if picture.opaque is not None:
+                check_mask(f"style.images.{number}: its alpha", picture.opaque, picture.pixels)
+        for number, each in enumerate(bindings):
+            if each.part is not None:
+                for image in _images(each, pictures):
+                    check_mask(f"style.regions.{number}.style", each.part, pictures[image].pixels)
         self._sources = [_sources(each, pictures, vgg.device) for each in self.bindings]
         self._cache: OrderedDict[tuple[int, bool], list[StyleTarget]] = OrderedDict()
-        for number, picture in enumerate(pictures):
-            if not bool(torch.isfinite(picture.pixels).all()):
-                raise EngineError(f"style.images.{number} holds numbers that are not finite")
         for number, sources in enumerate(self._sources):
             for each in sources:
                 if each.area is not None and each.area.max() <= 0:
@@ -248,11 +255,16 @@ def _measured(
     return _recoloured(recolour, number, source, size)
 
 
+def _images(binding: Binding, pictures: Sequence[StylePicture]) -> Sequence[int]:
+    """Numbers of the style pictures that a region is painted like."""
+    return range(len(pictures)) if binding.image is None else [binding.image]
+
+
 def _sources(
     binding: Binding, pictures: Sequence[StylePicture], device: torch.device
 ) -> list[_Source]:
-    """The style pictures that a region is painted like."""
-    numbers = range(len(pictures)) if binding.image is None else [binding.image]
+    """What a region is painted like."""
+    numbers = _images(binding, pictures)
     total = sum(pictures[number].share for number in numbers)
     found = []
     for number in numbers:

@@ -58,8 +58,10 @@ def depth(arch: Arch, layers: Collection[str]) -> int:
     """Number of convolutions down to the deepest of `layers`.
 
     Raises:
-        EngineError: `arch` has not all of them.
+        EngineError: there are none, or `arch` has not all of them.
     """
+    if not layers:
+        raise EngineError("style.layers, content.layers: no layer has a weight above 0")
     unknown = sorted(set(layers) - set(layer_names(arch)))
     if unknown:
         raise EngineError(f"{arch} has no layer {unknown[0]}")
