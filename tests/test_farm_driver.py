@@ -135,8 +135,8 @@ def test_there_are_never_more_workers_than_units(video_job):
     assert run(video_job("farm.workers=4", "engine=passthrough")).workers == 2
 
 
-WAVES = ("optimize.evaluations=30", "optimize.warm_evaluations=24", "farm.gpus_per_worker=0")
-"""Three stages of eight evaluations each."""
+WAVES = ("optimize.evaluations=30", "optimize.warm_evaluations=32", "farm.gpus_per_worker=0")
+"""Four stages of eight evaluations each."""
 
 
 @pytest.fixture(scope="module")
@@ -156,21 +156,22 @@ def wave_job(wave, tmp_path, *overrides):
 
 def test_every_frame_of_a_wave_goes_through_all_stages_in_order(wave):
     done = [
-        (event.frame, event.stage if isinstance(event, StageDone) else 2)
+        (event.frame, event.stage if isinstance(event, StageDone) else 3)
         for event in wave.events
         if isinstance(event, StageDone | FrameDone)
     ]
-    assert sorted(done) == [(frame, stage) for frame in range(6) for stage in range(3)]
+    assert sorted(done) == [(frame, stage) for frame in range(6) for stage in range(4)]
     for frame, stage in done:
         here = done.index((frame, stage))
         assert stage == 0 or done.index((frame, stage - 1)) < here
         assert frame == 0 or done.index((frame - 1, stage)) < here
-    assert wave.summary.evaluations == 30 + 5 * 24
+    assert wave.summary.evaluations == 30 + 5 * 32
 
 
-def test_waves_give_the_same_bytes_on_three_workers_that_share_one_shot(wave, tmp_path, events):
-    job = wave_job(wave, tmp_path, "farm.workers=3")
-    assert run(job, on_event=events.append).workers == 3
+@pytest.mark.parametrize("workers", [2, 4])
+def test_waves_give_the_same_bytes_on_workers_that_share_one_shot(wave, tmp_path, events, workers):
+    job = wave_job(wave, tmp_path, f"farm.workers={workers}")
+    assert run(job, on_event=events.append).workers == workers
     assert frame_bytes(job) == frame_bytes(wave.job)
     painters = {event.worker for event in of(FrameDone, events) + of(StageDone, events)}
     assert len(painters) > 1
