@@ -13,7 +13,7 @@ from rich.text import Text
 from render.estimate import Estimate, estimate, look_ahead
 from render.plan import Unit
 from render.progress import clock
-from render.schedule import Forecast, Part, forecast, in_evaluations
+from render.schedule import Forecast, Part, forecast, in_evaluations, played_through
 from render.spec.job import Job
 from render.study import Planned, plan_all
 
@@ -68,6 +68,7 @@ class DryRun:
                 "evaluations": self.evaluations,
                 "critical_path": self.ahead.critical_path,
                 "speedup": self.ahead.speedup,
+                "played_through": played_through(self.parts),
             },
             "estimate": None if self.estimate is None else self.estimate.to_data(),
         }
@@ -89,12 +90,23 @@ class DryRun:
         console.print(
             f"{frames} frames, {what}, about {self.evaluations} evaluations", soft_wrap=True
         )
+        if any(unit.stages > 1 for one in self.planned for unit in one.plan.units):
+            console.print(
+                "a stage of a frame waits for the one before it and for the same stage of the frame "
+                "before",
+                soft_wrap=True,
+            )
         console.print(self._path(), soft_wrap=True)
         if self.estimate is not None:
             _show_estimate(self.estimate, console)
         elif self.ahead.speedup:
             speeds = ", ".join(f"{crew}: {speed:.1f}" for crew, speed in self.ahead.speedup.items())
             console.print(f"speed-up to expect by workers of one speed: {speeds}", soft_wrap=True)
+        if not played_through(self.parts):
+            console.print(
+                "(at best: so much was not played through, and may take up to a quarter longer)",
+                soft_wrap=True,
+            )
 
     def _path(self) -> str:
         """The critical path in words."""
@@ -177,10 +189,13 @@ def _show_estimate(found: Estimate, console: Console) -> None:
     )
     table = Table("workers", "time", "speed-up", "memory", box=None)
     alone = last = found.seconds.get(1, 0.0)
+    enough = 1
     for crew, seconds in found.seconds.items():
-        if crew not in (1, found.here) and last < seconds * GAIN:
+        gains = last >= seconds * GAIN
+        if crew not in (1, found.here) and not gains:
             continue
         last = seconds
+        enough = crew if gains else enough
         mark = "  (this machine)" if crew == found.here else ""
         table.add_row(
             str(crew),
@@ -190,6 +205,8 @@ def _show_estimate(found: Estimate, console: Console) -> None:
         )
     if found.seconds:
         console.print(table)
+        if enough < max(found.seconds):
+            console.print(f"more than {_many(enough, 'worker')} would be no faster", soft_wrap=True)
     for warning in found.warnings:
         console.print(f"warning: {warning}", style="yellow", soft_wrap=True)
 

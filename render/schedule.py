@@ -115,6 +115,11 @@ def forecast(parts: Sequence[Part]) -> Forecast:
     )
 
 
+def played_through(parts: Sequence[Part]) -> bool:
+    """Whether `makespans` plays them through, or says what they take at best."""
+    return sum(part.steps for part in parts) <= MOST_STEPS
+
+
 def makespans(parts: Sequence[Part], crews: Iterable[int]) -> dict[int, float]:
     """Cost from the first to the last, by the number of workers side by side.
 
@@ -122,7 +127,7 @@ def makespans(parts: Sequence[Part], crews: Iterable[int]) -> dict[int, float]:
     longer the critical path. Played through, single shots of 2,000 frames take up to 5% more, a hundred
     shots or hundreds of pictures up to a quarter more where workers are about as many as there are runs.
     """
-    if sum(part.steps for part in parts) <= MOST_STEPS:
+    if played_through(parts):
         return {crew: _Game(parts).play(crew) for crew in crews}
     total, path = sum(part.total for part in parts), _critical_path(parts)
     return {crew: max(total / crew, path) for crew in crews}

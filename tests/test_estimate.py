@@ -194,6 +194,7 @@ def test_the_dry_run_shows_it_to_people_and_to_programs(video_job, tried, tmp_pa
     assert shown.exit_code == 0, shown.output
     assert "12 frames, 2 shots, 2 units" in shown.output
     assert "(this machine)" in shown.output
+    assert "more than 2 workers would be no faster" in shown.output
     data = json.loads(CliRunner().invoke(app, ["plan", str(path), "--json"]).stdout)
     assert data["estimate"]["workers_here"] == 2
     assert data["forecast"]["speedup"]["2"] == 2
