@@ -102,7 +102,8 @@ class Optimize(Model):
     tv_weight: Weight = 0.4
     """Weight of the total variation loss: more is smoother, less has more grain."""
     tolerance: Weight = 0.0
-    """Stop a frame early when its loss fell by less than this share over 5 evaluations; 0: never."""
+    """Stop a frame early when its loss fell by less than this share over 5 evaluations. 0: never, and
+    every frame takes what `render plan` says."""
     warm_tolerance: Weight = 0.0
     """The same for frames that start from the previous one, in each of their stages."""
 
@@ -119,11 +120,12 @@ class Temporal(Model):
     flow_weights: JobPath | None = None
     """State dict of torchvision's `raft_large`; empty: the one in torchvision's cache."""
     weight: Weight = 20.0
-    """Weight of the pull towards the warped previous result, where the flow can be trusted."""
+    """Weight of the pull towards the warped previous result, where the flow can be trusted; without a
+    warp there is none."""
     long_term: Annotated[int, Field(ge=1, le=16)] = 1
     """How many frames back the pull reaches: 1, the previous one alone; 4, those 1, 2 and 4 frames back,
     each where no nearer one shows the same place. What is covered for a moment then comes back as it
-    was."""
+    was; each further frame is one more flow to measure."""
     parallel: Literal["waves", "chain", "anchors"] = "waves"
     """How the frames of a shot share workers. `waves`: each frame is painted in `stages`, and a stage
     waits only for the one below it and for the same stage of the frame before, so that as many
@@ -165,9 +167,10 @@ class Job(Model):
     objective: Literal["normalized", "neural-style"] = "normalized"
     """`normalized`: every loss is divided by what it is worth at the content, so that weights mean the
     same at every size. `neural-style`: exactly the objective of jcjohnson's program, for settings from
-    there, which are made for Caffe weights; without margin or moved colours. Then `content.weight` is
-    5, `style.weight` 100, every style layer 1, `optimize.tv_weight` 0.001 and `temporal.weight` 1000
-    (Ruder's) unless the job says otherwise."""
+    there, which are made for Caffe weights; without margin or moved colours, and without its
+    `-normalize_gradients`, whose steps follow no loss. Then `content.weight` is 5, `style.weight` 100,
+    every style layer 1, `optimize.tv_weight` 0.001 and `temporal.weight` 1000 (Ruder's) unless the job
+    says otherwise."""
     model: ModelSpec = ModelSpec()
     """The network."""
     optimize: Optimize = Optimize()

@@ -31,8 +31,8 @@ def minimize_adam(
 
     Points are clamped to the box after every step. The best point seen is returned: averages of the
     iterates, which others return, came out worse (by 1% to 14%, the longer the average, after 100
-    evaluations at 64 px). Where a function
-    is not finite, its problem goes back to its best point with half the learning rate.
+    evaluations at 64 px). Moments begin anew at every scale, whose unknowns are others.
+    Where a function is not finite, its problem goes back to its best point with half the learning rate.
 
     Args:
         closure: losses and gradients; sample b of both may depend on row b of the points alone.

@@ -133,10 +133,10 @@ class Styles:
             check_finite(f"style.images.{number}", picture.pixels)
             if picture.opaque is not None:
                 check_mask(f"style.images.{number}: its alpha", picture.opaque, picture.pixels)
-        for number, each in enumerate(bindings):
-            if each.part is not None:
-                for image in _images(each, pictures):
-                    check_mask(f"style.regions.{number}.style", each.part, pictures[image].pixels)
+        for number, binding in enumerate(bindings):
+            if binding.part is not None:
+                for image in _images(binding, pictures):
+                    check_mask(f"style.regions.{number}.style", binding.part, pictures[image].pixels)
         self._sources = [_sources(each, pictures, vgg.device) for each in self.bindings]
         self._cache: OrderedDict[tuple[int, bool], list[StyleTarget]] = OrderedDict()
         for number, sources in enumerate(self._sources):
