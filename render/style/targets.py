@@ -136,7 +136,9 @@ class Styles:
         for number, binding in enumerate(bindings):
             if binding.part is not None:
                 for image in _images(binding, pictures):
-                    check_mask(f"style.regions.{number}.style", binding.part, pictures[image].pixels)
+                    check_mask(
+                        f"style.regions.{number}.style", binding.part, pictures[image].pixels
+                    )
         self._sources = [_sources(each, pictures, vgg.device) for each in self.bindings]
         self._cache: OrderedDict[tuple[int, bool], list[StyleTarget]] = OrderedDict()
         for number, sources in enumerate(self._sources):
