@@ -96,3 +96,14 @@ def test_a_frame_whose_finished_neighbour_cannot_be_read_fails_in_its_place(
         (folder / "2.png").write_bytes(whole)
         task = Lanes(job, plan, prepared.source, store, {}).next("worker").task
         assert (task.frame.index, task.chain.steps) == (3, 1)
+
+
+def test_a_frame_is_sent_with_its_own_mask_of_each_region(lane, tmp_path):
+    for frame in range(12):
+        Image.new("L", (96, 54), 10 * frame).save(tmp_path / f"sky_{frame:06}.png")
+    Image.new("L", (96, 54), 200).save(tmp_path / "ground.png")
+    regions = f"[{{content: {tmp_path}/sky_%06d.png}}, {{content: {tmp_path}/ground.png}}]"
+    line = lane(Unit(0, 0, range(12), chained=True), range(7), f"style.regions={regions}")
+    for frame in (7, 8):
+        task = line.next(held=[frame - 1])
+        assert [int(mask.max()) for mask in task.masks] == [10 * frame, 200]
