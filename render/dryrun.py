@@ -13,7 +13,7 @@ from rich.text import Text
 from render.estimate import Estimate, estimate, look_ahead
 from render.plan import Unit
 from render.progress import clock
-from render.schedule import Forecast, Part, forecast, in_evaluations, played_through
+from render.schedule import Forecast, Part, forecast, in_evaluations
 from render.spec.job import Job
 from render.study import Planned, plan_all
 
@@ -68,7 +68,7 @@ class DryRun:
                 "evaluations": self.evaluations,
                 "critical_path": self.ahead.critical_path,
                 "speedup": self.ahead.speedup,
-                "played_through": played_through(self.parts),
+                "exact": self.ahead.exact,
             },
             "estimate": None if self.estimate is None else self.estimate.to_data(),
         }
@@ -102,9 +102,9 @@ class DryRun:
         elif self.ahead.speedup:
             speeds = ", ".join(f"{crew}: {speed:.1f}" for crew, speed in self.ahead.speedup.items())
             console.print(f"speed-up to expect by workers of one speed: {speeds}", soft_wrap=True)
-        if not played_through(self.parts):
+        if not self.ahead.exact:
             console.print(
-                "(at best: so much was not played through, and may take up to a quarter longer)",
+                "(at best: so long a plan is worked out roughly, and may take a quarter longer)",
                 soft_wrap=True,
             )
 
@@ -194,7 +194,7 @@ def _show_estimate(found: Estimate, console: Console) -> None:
         gains = last >= seconds * GAIN
         if crew not in (1, found.here) and not gains:
             continue
-        last = seconds
+        last = min(last, seconds)
         enough = crew if gains else enough
         mark = "  (this machine)" if crew == found.here else ""
         table.add_row(
@@ -206,7 +206,9 @@ def _show_estimate(found: Estimate, console: Console) -> None:
     if found.seconds:
         console.print(table)
         if enough < max(found.seconds):
-            console.print(f"more than {_many(enough, 'worker')} would be no faster", soft_wrap=True)
+            console.print(
+                f"more than {_many(enough, 'worker')} would hardly be faster", soft_wrap=True
+            )
     for warning in found.warnings:
         console.print(f"warning: {warning}", style="yellow", soft_wrap=True)
 

@@ -137,7 +137,9 @@ def run(
         reused = len(store.records)
         on_event(_started(job, plan, store))
         agreed = [f"{reused} committed frames agree with the ledger"] if verify else []
-        for note in (*prepared.notes, *_damage(store), *agreed):
+        for note in prepared.notes:
+            on_event(Note(note, shared=True))
+        for note in (*_damage(store), *agreed):
             on_event(Note(note))
         keep_versions(store.folder, job)
         page = LiveReport(store.folder, source)
@@ -217,7 +219,7 @@ class _Teller(logging.Handler):
         words = record.getMessage()
         if words not in self._told:  # a damaged frame is met by the search for cuts, and then again
             self._told.add(words)
-            self.on_event(Note(words))
+            self.on_event(Note(words, shared=True))
 
 
 @contextmanager

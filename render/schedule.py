@@ -70,11 +70,13 @@ class Forecast:
         total: cost of all frames together, which is the time that one worker takes.
         critical_path: cost of what must be done one after the other, with any number of workers.
         makespans: from the first to the last, by the number of workers; empty if there are no frames.
+        exact: whether they were played through, see `makespans`; else they are the least that it takes.
     """
 
     total: float
     critical_path: float
     makespans: dict[int, float]
+    exact: bool
 
     @property
     def speedup(self) -> dict[int, float]:
@@ -112,11 +114,11 @@ def forecast(parts: Sequence[Part]) -> Forecast:
         sum(part.total for part in parts),
         _critical_path(parts),
         makespans(parts, CREWS) if any(part.steps for part in parts) else {},
+        _are_few(parts),
     )
 
 
-def played_through(parts: Sequence[Part]) -> bool:
-    """Whether `makespans` plays them through, or says what they take at best."""
+def _are_few(parts: Sequence[Part]) -> bool:
     return sum(part.steps for part in parts) <= MOST_STEPS
 
 
@@ -127,7 +129,7 @@ def makespans(parts: Sequence[Part], crews: Iterable[int]) -> dict[int, float]:
     longer the critical path. Played through, single shots of 2,000 frames take up to 5% more, a hundred
     shots or hundreds of pictures up to a quarter more where workers are about as many as there are runs.
     """
-    if played_through(parts):
+    if _are_few(parts):
         return {crew: _Game(parts).play(crew) for crew in crews}
     total, path = sum(part.total for part in parts), _critical_path(parts)
     return {crew: max(total / crew, path) for crew in crews}

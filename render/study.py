@@ -130,7 +130,8 @@ def _render_all(
         How each of them ended, and the workers that there were at most.
     """
     pool = Pool(workers)
-    turn, stop = threading.Lock(), threading.Event()
+    # What watches may itself cause a warning, which is told like the rest.
+    turn, stop = threading.RLock(), threading.Event()
     told: set[str] = set()
 
     def render(cell: Cell) -> Summary:
@@ -140,11 +141,11 @@ def _render_all(
             if isinstance(event, RunStarted):
                 return
             with turn:
-                if isinstance(event, Note):  # many cells say the same of the farm, or of an input
-                    if event.text in told:
-                        return
+                if not isinstance(event, Note) or not event.shared:
+                    on_event(_of_cell(event, cell.label))
+                elif event.text not in told:
                     told.add(event.text)
-                on_event(_of_cell(event, cell.label))
+                    on_event(event)
 
         return pipeline.run(cell.job, pool, on_event=tell, fresh=fresh, verify=verify, study=folder)
 

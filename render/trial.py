@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
@@ -75,6 +75,7 @@ def try_painting(
         RenderError: the job cannot be painted.
     """
     job = job.model_copy(update={"style": job.style.model_copy(update={"regions": ()})})
+    materials = replace(materials, extras=replace(materials.extras, parts=()))
     context = multiprocessing.get_context("spawn")
     begun = time.time()
     given = (job, materials, context.Barrier(at_once), begun)

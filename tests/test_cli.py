@@ -102,18 +102,20 @@ def test_the_plan_shows_who_waits_for_whom_and_what_more_workers_gain(job_file):
     assert [*speeds] == [str(2**n) for n in range(9)]
     gains = ", ".join(f"{crew}: {speed:.1f}" for crew, speed in speeds.items())
     assert f"speed-up to expect by workers of one speed: {gains}" in lines
-    assert data["forecast"]["played_through"]
+    assert data["forecast"]["exact"]
 
 
 def test_the_plan_says_what_stages_wait_for_and_what_is_only_a_bound(job_file, monkeypatch):
     waves = ["input.cuts=[]", "optimize.warm_evaluations=16", "optimize.evaluations=40"]
-    waits, bound = "a stage of a frame waits for", "(at best: so much was not played through"
+    waits, bound = "a stage of a frame waits for", "(at best: so long a plan"
     assert waits not in call("plan", job_file, "--no-measure").output
     shown = call("plan", job_file, "--no-measure", *waves).output
     assert waits in shown
     assert bound not in shown
     monkeypatch.setattr("render.schedule.MOST_STEPS", 23)
     assert bound in call("plan", job_file, "--no-measure", *waves).output
+    told = json.loads(call("plan", job_file, "--no-measure", "--json", *waves).stdout)
+    assert not told["forecast"]["exact"]
 
 
 def test_the_schema_is_printed_as_it_lies_beside_the_jobs():

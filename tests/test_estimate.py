@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from conftest import smooth_noise
+from PIL import Image
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -41,8 +42,11 @@ def ahead(job):
     return [look_ahead(one.job, one.plan, one.source) for one in plan_all(job)]
 
 
-def test_a_real_trial_in_two_processes_finds_time_and_memory(video_job):
-    job = video_job()
+def test_a_real_trial_in_two_processes_finds_time_and_memory(video_job, tmp_path):
+    """Also of a job with masks, which are left out."""
+    Image.new("L", (8, 8), 255).save(tmp_path / "all.png")
+    mask = tmp_path / "all.png"
+    job = video_job(f"style.regions=[{{content: {mask}, style: {mask}}}]")
     small, large = try_painting(
         job, read_materials(job), [smooth_noise(48, 27, 1), smooth_noise(96, 54, 1)], 2
     )
@@ -194,10 +198,12 @@ def test_the_dry_run_shows_it_to_people_and_to_programs(video_job, tried, tmp_pa
     assert shown.exit_code == 0, shown.output
     assert "12 frames, 2 shots, 2 units" in shown.output
     assert "(this machine)" in shown.output
-    assert "more than 2 workers would be no faster" in shown.output
+    assert "more than 2 workers would hardly be faster" in shown.output
     data = json.loads(CliRunner().invoke(app, ["plan", str(path), "--json"]).stdout)
     assert data["estimate"]["workers_here"] == 2
     assert data["forecast"]["speedup"]["2"] == 2
+    alone = CliRunner().invoke(app, ["plan", str(path), "farm.workers=1"])
+    assert "more than 2 workers would hardly be faster" in alone.output
 
 
 def test_labels_of_cells_are_shown_as_they_are(video_job, capsys):

@@ -71,15 +71,21 @@ def test_failures_of_one_frame_in_several_cells_are_told_one_by_one(images_job, 
     assert [event.frames for event in of(RunStarted, events)] == [4]
 
 
-def test_what_the_cells_have_to_say_is_told_once_with_the_first_that_says_it(images_job, folder):
+def test_what_cells_have_to_say_is_told_with_their_names_and_what_they_share_once(
+    images_job, folder
+):
     for name in ("torn", "cut", "ragged"):
         (folder / f"{name}.png").write_bytes((folder / "one.png").read_bytes()[:200])
+    with Image.open(folder / "one.png") as one:
+        one.save(folder / "also.png", icc_profile=b"no profile")
     study = "study={style.weight: [2, 9]}"
-    job = images_job(folder, "engine=passthrough", "farm.max_failed=1", study)
+    job = images_job(folder, "engine=passthrough", "farm.max_failed=2", study)
     events = []
     assert run(job, on_event=events.append).status == "incomplete"
-    [stopped] = [note.text for note in of(Note, events) if "farm.max_failed" in note.text]
-    assert stopped.startswith("cell style.weight ")
+    notes = [note.text for note in of(Note, events)]
+    stopped = [note.partition(":")[0] for note in notes if "farm.max_failed" in note]
+    assert sorted(stopped) == ["cell style.weight 2", "cell style.weight 9"]
+    assert len([note for note in notes if "also.png" in note]) == 1
 
 
 def test_cells_share_workers_and_are_painted_as_alone(cluster, images_job, folder):

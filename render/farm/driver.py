@@ -109,7 +109,7 @@ class Driver:
         with Site(self._job.farm, preflight) as self._site:
             try:
                 for note in self._site.open(self._work.places()):
-                    on_event(Note(note))
+                    on_event(Note(note, shared=True))
                 while (places := self._work.places()) and not self._gave_up:
                     self._staff(places)
                     for hand in self._hands:
@@ -127,7 +127,7 @@ class Driver:
         """Hire whom there is room for, and let those go whose node is told to leave."""
         crew, notes = self._site.look(places)
         for note in notes:
-            self._on_event(Note(note))
+            self._on_event(Note(note, shared=True))
         for hand in [hand for hand in self._hands if hand.node in self._site.leaving]:
             hand.leaving = True
             if not hand.calls:

@@ -36,9 +36,15 @@ class RunStarted:
 
 @dataclass(frozen=True)
 class Note:
-    """Something that a person should know; no fault."""
+    """Something that a person should know; no fault.
+
+    Attributes:
+        text: what.
+        shared: whether it is of the farm or of an input, which the cells of a study have in common.
+    """
 
     text: str
+    shared: bool = False
 
 
 @dataclass(frozen=True)

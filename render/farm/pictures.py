@@ -145,7 +145,7 @@ class Pictures:
         self._commit(good, given, worker)
         for one in good:
             for note in one.notes:
-                yield Note(note)
+                yield Note(note, shared=True)
             yield FrameDone(
                 one.frame, given.unit, 0, worker, one.seconds, one.evaluations, one.loss
             )

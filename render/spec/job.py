@@ -102,8 +102,8 @@ class Optimize(Model):
     tv_weight: Weight = 0.4
     """Weight of the total variation loss: more is smoother, less has more grain."""
     tolerance: Weight = 0.0
-    """Stop a frame early when its loss fell by less than this share over 5 evaluations. 0: never, and
-    every frame takes what `render plan` says."""
+    """Stop a frame early when its loss fell by less than this share over 5 evaluations; 0: never,
+    which `render plan` counts on."""
     warm_tolerance: Weight = 0.0
     """The same for frames that start from the previous one, in each of their stages."""
 

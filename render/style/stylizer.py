@@ -12,7 +12,7 @@ from torch.nn import functional
 from render.errors import EngineError
 from render.style.bands import bands_of
 from render.style.budget import Budget
-from render.style.checks import check_finite, check_like, check_mask
+from render.style.checks import check_finite, check_mask, check_shape, check_weights
 from render.style.colour import Palette, blend_palettes, filled, palette, repainted
 from render.style.guides import feather, without_overlap
 from render.style.keeping import Keeping
@@ -74,8 +74,8 @@ class Stylizer:
         feather: width over which the edges of regions are softened, over the picture's long side.
 
     Raises:
-        EngineError: the network lacks a layer, nothing is asked of the picture, or not all numbers of
-            the start are finite.
+        EngineError: all weights are 0, the network lacks a layer, or not all numbers of the start are
+            finite.
     """
 
     def __init__(
@@ -90,12 +90,7 @@ class Stylizer:
         keeping: Keeping = Keeping(),  # noqa: B008 frozen
         feather: float = 0.01,
     ) -> None:
-        if missing := sorted(weights.layers() - vgg.layers):
-            raise EngineError(
-                f"style.layers, content.layers: the network was made without {missing[0]}"
-            )
-        if max(weights.style, weights.content) <= 0:
-            raise EngineError("style.weight, content.weight: one of them must be above 0")
+        check_weights(weights, vgg.layers)
         if isinstance(start, Tensor):
             check_finite("optimize.start", start)
         exact = weights.form == "neural-style"
@@ -147,8 +142,8 @@ class Stylizer:
             pairs: with a `start`, what the search that ended there learnt, as `Stylized` gives it.
 
         Raises:
-            EngineError: the picture is too small for the layers, not all numbers of a picture are
-                finite, or masks are missing or something is of another shape.
+            EngineError: the picture is too small for the layers, not all numbers of content, start or
+                masks are finite, or masks are missing or something is of another shape.
         """
         content = content.to(self.vgg.device, torch.float32)
         self._check(content, start, pull, areas, opaque)
@@ -228,11 +223,11 @@ class Stylizer:
     ) -> None:
         check_finite("content", content)
         if start is not None:
-            check_like("start", start, content)
+            check_shape("start", start, content.shape)
             check_finite("start", start)
         if pull is not None:
-            check_like("pull", pull.target, content)
-            check_like("pull's mask", pull.mask, content[:, :1])
+            check_shape("pull", pull.target, content.shape)
+            check_shape("pull's mask", pull.mask, content[:, :1].shape)
         height, width = content.shape[-2:]
         # Mirrored beyond its edges a picture is that much larger, and no mirror reaches further than it.
         side = max(smallest_side(self.weights.layers()) - 2 * self._margin, self._margin + 1)

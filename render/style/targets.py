@@ -129,16 +129,7 @@ class Styles:
         self._layers = tuple(layers)
         self._loss = loss
         self._scale = scale
-        for number, picture in enumerate(pictures):
-            check_finite(f"style.images.{number}", picture.pixels)
-            if picture.opaque is not None:
-                check_mask(f"style.images.{number}: its alpha", picture.opaque, picture.pixels)
-        for number, binding in enumerate(bindings):
-            if binding.part is not None:
-                for image in _images(binding, pictures):
-                    check_mask(
-                        f"style.regions.{number}.style", binding.part, pictures[image].pixels
-                    )
+        _check(pictures, bindings)
         self._sources = [_sources(each, pictures, vgg.device) for each in self.bindings]
         self._cache: OrderedDict[tuple[int, bool], list[StyleTarget]] = OrderedDict()
         for number, sources in enumerate(self._sources):
@@ -255,6 +246,19 @@ def _measured(
         return source.pixels, source.area
     size = fit_size(source.pixels.shape[-1], source.pixels.shape[-2], _PALETTE_SIDE)
     return _recoloured(recolour, number, source, size)
+
+
+def _check(pictures: Sequence[StylePicture], bindings: Sequence[Binding]) -> None:
+    """Refuse numbers that are not finite, and masks that do not fit."""
+    for number, picture in enumerate(pictures):
+        check_finite(f"style.images.{number}", picture.pixels)
+        if picture.opaque is not None:
+            check_mask(f"style.images.{number}: its alpha", picture.opaque, picture.pixels)
+    for number, binding in enumerate(bindings):
+        if binding.part is None:
+            continue
+        for image in _images(binding, pictures):
+            check_mask(f"style.regions.{number}.style", binding.part, pictures[image].pixels)
 
 
 def _images(binding: Binding, pictures: Sequence[StylePicture]) -> Sequence[int]:

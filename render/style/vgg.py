@@ -61,7 +61,7 @@ def depth(arch: Arch, layers: Collection[str]) -> int:
         EngineError: there are none, or `arch` has not all of them.
     """
     if not layers:
-        raise EngineError("style.layers, content.layers: no layer has a weight above 0")
+        raise EngineError("a network of no layer was asked for")
     unknown = sorted(set(layers) - set(layer_names(arch)))
     if unknown:
         raise EngineError(f"{arch} has no layer {unknown[0]}")
