@@ -134,7 +134,7 @@ def _weights(job: Job) -> Weights:
     return Weights(
         style_layers=job.style.layers,
         style=job.style.weight,
-        content_layers=job.content.layers,
+        content_layers=job.content.layers if job.content.weight > 0 else {},
         content=job.content.weight,
         tv=job.optimize.tv_weight,
         temporal=job.temporal.weight,

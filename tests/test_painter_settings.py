@@ -45,6 +45,15 @@ def test_every_number_reaches_the_engine(one, other):
     assert not np.array_equal(*painted)
 
 
+def test_layers_that_count_for_nothing_are_not_computed():
+    style = {"layers": {"relu1_1": 1, "relu2_1": 0}}
+    content = {"layers": {"relu1_2": 1, "relu2_2": 0}}
+    without = painter(style=style, content={**content, "weight": 0})
+    assert without.stylizer.vgg.layers == {"relu1_1"}
+    assert set(without.paint(FRAME).loss) == {"style", "tv"}
+    assert painter(style=style, content=content).stylizer.vgg.layers == {"relu1_1", "relu1_2"}
+
+
 def test_a_first_frame_stops_when_little_is_left_to_gain():
     hasty = painter(optimize={"evaluations": 40, "tolerance": 0.9})
     assert hasty.paint(FRAME).evaluations < 40
