@@ -105,7 +105,7 @@ def test_what_a_picture_lacks_in_style_is_not_painted_beyond_its_edges(vgg):
 @pytest.mark.slow
 def test_one_job_paints_as_strongly_at_192_and_at_768_pixels():
     """The style is all there, and the content gives way to it as far, or weights would say nothing."""
-    weights = dataclasses.replace(WEIGHTS, content_layers={"relu2_1": 1.0})
+    weights = dataclasses.replace(WEIGHTS, content_layers={"relu2_1": 1.0}, tv=1.0)
     vgg = Vgg(procedural_convolutions("vgg16", 3), weights.layers(), pooling="average", device=CPU)
     styles = Styles(vgg, weights.style_layers, "gram", [StylePicture(asset("swirls.jpg"))])
     painter = stylizer(vgg, styles, weights, {"repaint": True}, evaluations=40)
